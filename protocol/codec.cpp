@@ -1,0 +1,46 @@
+#include "protocol/codec.hpp"
+
+#include <bit>
+
+namespace cairn {
+
+Writer& Writer::ordered(std::uint64_t n) {
+  const int count = (std::bit_width(n) + 7) / 8;
+  u8(static_cast<std::uint8_t>(count));
+  for (int i = count; i-- > 0;) u8(static_cast<std::uint8_t>(n >> (8 * i)));
+  return *this;
+}
+
+std::uint64_t Reader::ordered() {
+  const auto count = u8();
+  if (count > 8) {
+    fail();
+    return 0;
+  }
+  const auto digits = raw(count);
+  if (!digits.empty() && digits[0] == 0) {
+    fail();
+    return 0;
+  }
+  std::uint64_t n = 0;
+  for (const char digit : digits) n = n << 8 | static_cast<std::uint8_t>(digit);
+  return n;
+}
+
+std::uint64_t Reader::long_varint() {
+  std::uint64_t n = 0;
+  for (std::size_t i = 0; i < in_.size() && i < 10; ++i) {
+    const auto digit = static_cast<std::uint8_t>(in_[i]);
+    n |= std::uint64_t{digit & 0x7fu} << (7 * i);
+    if (digit >= 0x80) continue;
+    const bool over_64_bits = i == 9 && digit > 1;
+    const bool longer_than_needed = i > 0 && digit == 0;
+    if (over_64_bits || longer_than_needed) break;
+    in_.remove_prefix(i + 1);
+    return n;
+  }
+  fail();
+  return 0;
+}
+
+}  // namespace cairn

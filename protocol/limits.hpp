@@ -1,0 +1,89 @@
+// Every fixed bound of Cairn, with its unit and reason. What an operator may change is a
+// configuration key instead (configs/reference.toml) and only has its range here.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace cairn::limits {
+
+using namespace std::chrono_literals;
+
+// Names and paths.
+inline constexpr std::size_t max_name_bytes = 255;     ///< as in POSIX file systems
+inline constexpr std::size_t max_path_bytes = 16'384;
+inline constexpr std::size_t max_path_depth = 256;     ///< folders from the root; also bounds cycle checks
+inline constexpr std::size_t max_login_bytes = 128;
+inline constexpr std::size_t max_device_bytes = 128;
+inline constexpr std::size_t min_password_bytes = 8;
+inline constexpr std::size_t max_password_bytes = 1'024;
+
+// Content.
+inline constexpr std::size_t max_block_bytes = 4u << 20;
+inline constexpr std::size_t max_inline_bytes = 4'096;          ///< content kept in the version row itself
+inline constexpr std::size_t max_manifest_blocks = 262'144;     ///< 256 GiB at the average block size
+inline constexpr std::uint64_t max_file_bytes = std::uint64_t{max_block_bytes} * max_manifest_blocks;
+inline constexpr std::uint32_t mode_mask = 07777;
+inline constexpr std::size_t max_versions_per_entry = 1'000;    ///< the oldest go first
+
+// One call.
+inline constexpr std::size_t max_changes_per_commit = 1'000;
+inline constexpr std::size_t max_list_page = 1'000;
+inline constexpr std::size_t max_missing_ids = 16'384;
+inline constexpr std::size_t max_read_bytes = 4u << 20;         ///< answered by one `read`
+inline constexpr std::size_t max_results_kept_per_client = 256; ///< unacknowledged (client, sequence) answers
+inline constexpr std::size_t max_clients_per_account = 256;     ///< the longest unused is forgotten first
+inline constexpr std::size_t max_tokens_per_account = 256;
+inline constexpr std::size_t max_error_message_bytes = 1'024;
+
+// Messages on the RPC port, in bytes.
+inline constexpr std::size_t max_message_before_sign_in_bytes = 64u << 10;
+inline constexpr std::size_t max_message_bytes = 40u << 20;     ///< the largest manifest with its receipts
+inline constexpr std::size_t max_message_segments = 512;
+
+// One connection.
+inline constexpr std::size_t connection_flow_limit_bytes = 48u << 20; ///< unanswered call parameters
+inline constexpr std::size_t max_calls_per_connection = 1'024;        ///< unanswered at a time
+inline constexpr std::size_t max_calls_before_sign_in = 16;           ///< unanswered at a time, till a sign-in
+inline constexpr std::size_t max_answer_bytes_queued = 32u << 20;     ///< being made or not taken; other calls wait
+inline constexpr std::size_t max_download_bytes_ahead = 64u << 20;    ///< read ahead of sinks; others wait
+inline constexpr std::size_t min_progress_bytes = 256u << 10;         ///< that must move in each message_timeout
+inline constexpr std::size_t max_watches_per_session = 16;
+inline constexpr auto sign_in_timeout = 15s;      ///< a connection that has not signed in by then is closed
+inline constexpr auto message_timeout = 60s;      ///< to move a message, either way, or min_progress_bytes of it
+inline constexpr auto callback_timeout = 60s;     ///< a watcher or sink that does not answer is dropped
+
+// One session.
+inline constexpr std::size_t max_session_block_bytes_in_flight = 32u << 20;
+inline constexpr std::size_t max_session_commits_in_flight = 64;
+inline constexpr std::size_t download_window_bytes = 8u << 20;
+
+// One node.
+inline constexpr std::size_t max_password_checks_queued = 64;
+inline constexpr std::size_t max_proposals_in_flight = 16'384;        ///< per shard
+inline constexpr std::size_t max_proposal_bytes_in_flight = 256u << 20;
+inline constexpr std::size_t max_block_bytes_in_flight = 256u << 20;  ///< waiting for a block writer
+inline constexpr std::size_t max_batch_entries = 4'096;               ///< log entries in one flush
+inline constexpr std::size_t max_batch_bytes = 16u << 20;
+inline constexpr auto shard_answer_timeout = 30s;
+inline constexpr auto block_answer_timeout = 60s;
+
+// Rows of a drive.
+inline constexpr std::size_t manifest_blocks_in_row = 4;              ///< longer manifests get chunk rows
+inline constexpr std::size_t manifest_blocks_per_chunk = 512;
+inline constexpr std::size_t max_device_names_per_account = 4'096;    ///< later ones are not kept by name
+inline constexpr std::size_t max_suffix_tries = 100;                  ///< " 2", " 3", … on a taken name
+inline constexpr std::uint64_t max_journal_changes = 1u << 20;        ///< per drive; the oldest rows go first
+inline constexpr std::size_t max_references_page = 65'536;            ///< block ids in one answer
+inline constexpr std::size_t max_reference_rows = 16'384;             ///< rows read for one answer
+
+// Journal and trash work of one log entry.
+inline constexpr std::size_t journal_changes_per_row = 64;
+inline constexpr std::size_t max_purge_per_tick = 1'000;              ///< entries and versions
+
+// Receipts and garbage collection.
+inline constexpr auto receipt_lifetime = 24h;
+inline constexpr auto receipt_margin = 1h;        ///< clocks and queues between check and apply
+
+}  // namespace cairn::limits
