@@ -1,0 +1,115 @@
+// A node's configuration: TOML with a closed list of keys, each documented in configs/reference.toml.
+// Reading is pure: text in, values or errors with line and key out. Any thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cluster/password.hpp"
+#include "protocol/error.hpp"
+#include "protocol/limits.hpp"
+
+namespace cairn::cluster {
+
+enum class LogFormat : std::uint8_t { human, json };
+enum class LogLevel : std::uint8_t { debug, info, warning, error };
+/// Who may make accounts by themselves.
+enum class SignUp : std::uint8_t { off, loopback, anyone };
+
+struct Config {
+  struct Node {
+    std::string name = "node-1";
+    std::string data = "./cairn-data";            ///< directory
+    std::string zone = "default";
+  } node;
+  struct Rpc {
+    std::string listen = "127.0.0.1:7420";        ///< address:port; port 0 takes a free one
+    std::string tls_certificate;                  ///< PEM files; both or none
+    std::string tls_key;
+    bool insecure = false;                        ///< allow plaintext off loopback
+    std::uint32_t threads = 1;                    ///< KJ loops
+    std::uint32_t max_connections = 16'000;
+    std::uint64_t max_connections_per_address = 16'000;
+    std::chrono::milliseconds sign_in_timeout = limits::sign_in_timeout;
+    std::chrono::milliseconds message_timeout = limits::message_timeout;
+    std::chrono::milliseconds callback_timeout = limits::callback_timeout;
+  } rpc;
+  struct Accounts {
+    SignUp sign_up = SignUp::loopback;
+    std::uint64_t default_quota_bytes = std::uint64_t{1} << 40;
+    PasswordCost password_cost;
+    std::uint32_t password_threads = 1;
+  } accounts;
+  struct Metadata {
+    std::uint64_t log_segment_bytes = 64u << 20;
+    std::uint64_t checkpoint_overlay_bytes = 64u << 20;
+    std::uint64_t checkpoint_log_bytes = 256u << 20;
+    std::chrono::milliseconds checkpoint_interval{30'000};
+    std::chrono::milliseconds trash_retention{std::chrono::hours{24 * 30}};
+    std::chrono::milliseconds version_retention{std::chrono::hours{24 * 90}};
+    std::chrono::milliseconds tick_interval{1'000};
+    std::uint64_t reserve_bytes = 128u << 20;     ///< read-only below this much free disk
+  } metadata;
+  struct Blocks {
+    std::uint64_t segment_bytes = 1u << 30;
+    std::uint64_t index_overlay_bytes = 32u << 20;
+    std::uint64_t reserve_bytes = 256u << 20;
+    std::chrono::milliseconds collect_interval{std::chrono::hours{6}};
+    std::chrono::milliseconds quarantine{std::chrono::hours{24 * 7}};
+    double compact_dead_share = 0.5;
+    std::uint64_t scrub_bytes_per_second = 8u << 20;
+    std::uint32_t sealers = 2;                    ///< threads that check, compress and seal
+    std::string key_file;                         ///< default: <data>/block-keys
+  } blocks;
+  struct Supervision {
+    std::uint32_t max_restarts = 5;
+    std::chrono::milliseconds window{30'000};
+    std::chrono::milliseconds backoff_first{50};
+    std::chrono::milliseconds backoff_most{5'000};
+  } supervision;
+  struct Log {
+    LogLevel level = LogLevel::info;
+    LogFormat format = LogFormat::human;
+  } log;
+};
+
+/// One thing that is wrong. `line` is 1-based, 0 if it is about no line.
+struct ConfigError {
+  std::uint32_t line = 0;
+  std::string key;                ///< "rpc.listen"
+  std::string message;            ///< to be read after the key: "is 0 but must be 1 to 64"
+};
+
+struct ConfigResult {
+  Config config;                  ///< defaults where the text is silent or wrong
+  std::vector<ConfigError> errors;
+};
+
+/// Reads TOML. Finds all errors in one pass: unknown keys (with the nearest known one), wrong types,
+/// values out of range, combinations that cannot be (plaintext off loopback without `insecure`).
+ConfigResult parse_config(std::string_view text);
+
+/// What no value is wrong in alone: plaintext off loopback without `insecure`, half a TLS pair, a backoff that
+/// shrinks. parse_config() includes it; for whoever changes a Config afterwards, such as flags. Lines are 0.
+std::vector<ConfigError> check_config(const Config& config);
+
+/// "file:line: key: message" for a terminal; without what an error does not have.
+std::string describe(const ConfigError& error, std::string_view file);
+
+/// `rpc.listen` taken apart. An IPv6 host is without its brackets.
+struct ListenAddress {
+  std::string host;
+  std::uint16_t port = 0;
+  bool loopback = false;          ///< localhost, 127.0.0.0/8 or ::1
+};
+
+/// "host:port" or "[ipv6]:port". bad_config with what is wrong ("has no port").
+Result<ListenAddress> parse_listen_address(std::string_view text);
+
+/// `configs/reference.toml` as it should be: every key with meaning, unit, range, default and effect.
+/// A test holds the file against it.
+std::string reference_config();
+
+}  // namespace cairn::cluster

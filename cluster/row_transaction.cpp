@@ -1,0 +1,121 @@
+#include "cluster/row_transaction.hpp"
+
+#include <iterator>
+
+namespace cairn::cluster {
+namespace {
+
+using Changes = storage::WriteBatch::Changes;
+using Visit = RowTransaction::Visit;
+
+/// Changes not yet visited, in the direction of the scan.
+template <class Iterator>
+struct Layer {
+  Iterator at;
+  Iterator end;
+};
+
+/// Two layers of changes over stored rows; the newer one wins where both have a key.
+template <class Iterator, class Precedes>
+class Merge {
+ public:
+  Merge(Layer<Iterator> newer, Layer<Iterator> older, const Visit& visit)
+      : newer_(newer), older_(older), visit_(visit) {}
+
+  /// Shows the changes that come before `key`, then the stored row unless a change has replaced it.
+  bool stored(BytesView key, BytesView value) {
+    while (const auto* change = next()) {
+      if (!Precedes{}(BytesView(change->first), key)) break;
+      step(change->first);
+      if (!show(*change)) return false;
+    }
+    const auto* change = next();
+    if (!change || change->first != key) return go_on_ = visit_(key, value);
+    step(change->first);
+    return show(*change);
+  }
+
+  void finish() {
+    while (go_on_) {
+      const auto* change = next();
+      if (!change) return;
+      step(change->first);
+      show(*change);
+    }
+  }
+
+ private:
+  const Changes::value_type* next() const {
+    if (newer_.at == newer_.end) return older_.at == older_.end ? nullptr : &*older_.at;
+    if (older_.at == older_.end) return &*newer_.at;
+    return Precedes{}(BytesView(older_.at->first), BytesView(newer_.at->first)) ? &*older_.at
+                                                                                : &*newer_.at;
+  }
+
+  void step(const Bytes& key) {
+    if (older_.at != older_.end && older_.at->first == key) ++older_.at;
+    if (newer_.at != newer_.end && newer_.at->first == key) ++newer_.at;
+  }
+
+  bool show(const Changes::value_type& change) {
+    if (change.second) go_on_ = visit_(change.first, *change.second);
+    return go_on_;
+  }
+
+  Layer<Iterator> newer_;
+  Layer<Iterator> older_;
+  const Visit& visit_;
+  bool go_on_ = true;
+};
+
+Layer<Changes::const_iterator> forwards(const Changes& changes, BytesView from, BytesView to) {
+  return {changes.lower_bound(from), to.empty() ? changes.end() : changes.lower_bound(to)};
+}
+
+Layer<Changes::const_reverse_iterator> backwards(const Changes& changes, BytesView from,
+                                                 BytesView to) {
+  const auto [first, last] = forwards(changes, from, to);
+  return {std::make_reverse_iterator(last), std::make_reverse_iterator(first)};
+}
+
+}  // namespace
+
+Result<std::optional<Bytes>> RowTransaction::get(BytesView key) {
+  for (const auto* layer : {&own_, &batch_}) {
+    if (layer->empty()) continue;
+    if (const auto change = layer->find(key)) {
+      if (!*change) return std::optional<Bytes>();
+      return std::optional<Bytes>(**change);
+    }
+  }
+  return stored_.get(key);
+}
+
+Result<void> RowTransaction::scan(BytesView from, BytesView to, const Visit& visit) {
+  Merge<Changes::const_iterator, std::less<BytesView>> merge(
+      forwards(own_.changes(), from, to), forwards(batch_.changes(), from, to), visit);
+  CAIRN_TRY(stored_.scan(from, to,
+                         [&](BytesView key, BytesView value) { return merge.stored(key, value); }));
+  merge.finish();
+  return {};
+}
+
+Result<void> RowTransaction::scan_back(BytesView from, BytesView to, const Visit& visit) {
+  Merge<Changes::const_reverse_iterator, std::greater<BytesView>> merge(
+      backwards(own_.changes(), from, to), backwards(batch_.changes(), from, to), visit);
+  CAIRN_TRY(stored_.scan_back(
+      from, to, [&](BytesView key, BytesView value) { return merge.stored(key, value); }));
+  merge.finish();
+  return {};
+}
+
+void RowTransaction::commit() {
+  for (auto& [key, value] : own_.take()) {
+    if (value)
+      batch_.put(key, *value);
+    else
+      batch_.erase(key);
+  }
+}
+
+}  // namespace cairn::cluster
