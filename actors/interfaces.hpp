@@ -1,0 +1,110 @@
+// Every actor of a node and what it may be told, in one place. An actor is three things: its interface
+// here, its state (data and plain methods), and its behaviour (handlers of a few lines that call the
+// state). Answers go by CAF's responses between actors that may live on different nodes, and by the
+// Reply in the message where the asker is this node's RPC bridge.
+#pragma once
+
+#include <caf/fwd.hpp>
+#include <caf/replies_to.hpp>
+#include <caf/typed_actor.hpp>
+
+#include "actors/messages.hpp"
+
+namespace cairn::actors {
+
+/// Steps one replica's log and metadata machine, and never waits for the disk. Supervised by the node;
+/// owns its ShardStoreActor and CheckpointerActor, with which it lives and dies. (shard_replica.cpp)
+using ReplicaActor = caf::typed_actor<
+    caf::replies_to<Propose>::with<Answer>,   // errors inside the answer: busy, disk_full, …
+    caf::replies_to<Ask>::with<Answer>,
+    caf::reacts_to<Stored>,
+    caf::reacts_to<CheckpointWritten>,
+    caf::reacts_to<TimerFired>>;
+
+/// Owns a replica's log on disk. Detached. A failed write or sync ends the process. (shard_store.cpp)
+using ShardStoreActor = caf::typed_actor<
+    caf::reacts_to<StoreEntries>,
+    caf::reacts_to<CompactLog>>;
+
+/// Writes a replica's checkpoints, so that they run beside the log. Detached. (shard_store.cpp)
+using CheckpointerActor = caf::typed_actor<
+    caf::reacts_to<WriteCheckpoint>,
+    caf::reacts_to<FreeCheckpoint>>;
+
+/// Owns the node's block store: groups what is put into one sync. Detached. (block_writer.cpp)
+using BlockWriterActor = caf::typed_actor<
+    caf::reacts_to<PutSealed>,
+    caf::reacts_to<GetSealed>,
+    caf::reacts_to<FindSealed>,
+    caf::reacts_to<FlushBlocks>,
+    caf::reacts_to<SweepBlocks>,
+    caf::reacts_to<SweepStep>,
+    caf::reacts_to<GetBlockStats>,
+    caf::reacts_to<TimerFired>>;
+
+/// Hashes, compresses, seals and opens blocks. Several, detached: this is where bytes cost CPU.
+/// (sealer.cpp)
+using SealerActor = caf::typed_actor<
+    caf::reacts_to<StoreBlock>,
+    caf::reacts_to<FetchBlock>,
+    caf::reacts_to<ReadBlock>,
+    caf::reacts_to<OpenBlock>>;
+
+/// Finds garbage: gathers what shards reference, then has the block writer sweep. (collector.cpp)
+using CollectorActor = caf::typed_actor<
+    caf::reacts_to<CollectNow>,
+    caf::reacts_to<TimerFired>>;
+
+/// Argon2id. A few, detached, each with a bounded queue before it. (sign_in.cpp)
+using PasswordActor = caf::typed_actor<
+    caf::reacts_to<HashPassword>,
+    caf::reacts_to<CheckPassword>>;
+
+/// The door: makes accounts, signs devices in, opens and ends sessions. (sign_in.cpp)
+using SignInActor = caf::typed_actor<
+    caf::reacts_to<SignUpRequest>,
+    caf::reacts_to<MakeAccount>,
+    caf::reacts_to<SignInRequest>,
+    caf::reacts_to<OpenSession>,
+    caf::reacts_to<ResumeRequest>,
+    caf::reacts_to<EndSessions>>;
+
+/// One signed-in device: checks rights, bounds what is in flight, routes. (session.cpp)
+using SessionActor = caf::typed_actor<
+    caf::reacts_to<SessionQuery>,
+    caf::reacts_to<SessionCommit>,
+    caf::reacts_to<SessionPutBlock>,
+    caf::reacts_to<BlockStored>,
+    caf::reacts_to<SessionFetchBlock>,
+    caf::reacts_to<SessionRevoke>,
+    caf::reacts_to<SessionSetPassword>,
+    caf::reacts_to<StorePassword>,
+    caf::reacts_to<SessionWatch>,
+    caf::reacts_to<SessionUnwatch>,
+    caf::reacts_to<WatchAnswered>,
+    caf::reacts_to<SessionRevoked>,
+    caf::reacts_to<JournalGrew>,
+    caf::reacts_to<TimerFired>>;
+
+/// Tells sessions that their drives changed. (watch_hub.cpp)
+using WatchHubActor = caf::typed_actor<
+    caf::reacts_to<JournalGrew>,
+    caf::reacts_to<Subscribe>,
+    caf::reacts_to<Unsubscribe>>;
+
+/// Starts its children in order, restarts them one for one, stops them in reverse. (supervisor.cpp)
+using SupervisorActor = caf::typed_actor<
+    caf::reacts_to<GetChildren>,
+    caf::reacts_to<RestartChild>,
+    caf::reacts_to<StartChild>,
+    caf::reacts_to<StopAll>>;
+
+/// What a sign-in gives: the opened session.
+struct SignedIn {
+  std::string token;              ///< empty when resumed
+  AccountId account;
+  std::string login;
+  SessionActor session;
+};
+
+}  // namespace cairn::actors

@@ -1,0 +1,84 @@
+// The two actors that do wait for the disk: the log's and the checkpoints'.
+#include <caf/typed_event_based_actor.hpp>
+
+#include "actors/clock.hpp"
+#include "actors/errors.hpp"
+#include "actors/log.hpp"
+#include "actors/shard.hpp"
+#include "storage/lmdb.hpp"
+
+namespace cairn::actors {
+namespace {
+
+constexpr std::chrono::milliseconds room_check_interval{200};
+
+// The log's place on disk with the room that is left there.
+struct Store {
+  std::shared_ptr<storage::ShardStore> store;
+  std::shared_ptr<storage::Disk> disk;
+  std::uint64_t reserve_bytes;
+  std::chrono::milliseconds checked_at{-1'000'000};
+  bool full = false;
+
+  // True when entries may be written. Read-only starts below the reserve and ends a quarter above it, so
+  // that a disk at the brink does not flap.
+  bool has_room(std::chrono::milliseconds now) {
+    if (now - checked_at < room_check_interval) return !full;
+    checked_at = now;
+    const auto free = disk->free_bytes();
+    if (!free) end_process("metadata log", free.error());
+    const bool was_full = full;
+    full = *free < (full ? reserve_bytes + reserve_bytes / 4 : reserve_bytes);
+    if (full != was_full)
+      full ? log_error("metadata: {} bytes of disk left, under the reserve of {}: read-only", *free, reserve_bytes)
+           : log_info("metadata: {} bytes of disk left: writable again", *free);
+    return !full;
+  }
+
+  Stored write(const std::vector<storage::LogEntry>& entries) {
+    if (!has_room(steady_now())) return refused();
+    if (const auto appended = store->append(entries); !appended) {
+      if (appended.error().code != Errc::disk_full) end_process("metadata log", appended.error());
+      full = true;
+      return refused();
+    }
+    if (const auto synced = store->sync(); !synced) end_process("metadata log", synced.error());
+    return Stored{nullptr, store->used_bytes()};
+  }
+
+  Stored refused() const {
+    return Stored{
+        std::make_shared<const Error>(Error{Errc::disk_full, "the server is out of disk space; reading goes on"}),
+        store->used_bytes()};
+  }
+};
+
+}  // namespace
+
+ShardStoreActor::behavior_type shard_store(ShardStoreActor::pointer self, ReplicaActor replica,
+                                           std::shared_ptr<storage::ShardStore> store,
+                                           std::shared_ptr<storage::Disk> disk, std::uint64_t reserve_bytes) {
+  auto state = std::make_shared<Store>(Store{std::move(store), std::move(disk), reserve_bytes});
+  return {
+      [self, state, replica](StoreEntries& message) { self->send(replica, state->write(message.entries)); },
+      [state](const CompactLog& message) {
+        if (const auto compacted = state->store->compact(message.index); !compacted)
+          if (compacted.error().code != Errc::disk_full) end_process("metadata log", compacted.error());
+      },
+  };
+}
+
+CheckpointerActor::behavior_type checkpointer(CheckpointerActor::pointer self, ReplicaActor replica) {
+  return {
+      [self, replica](WriteCheckpoint& message) {
+        const auto written = message.checkpoint->write();
+        if (!written && written.error().code != Errc::disk_full) end_process("metadata checkpoint", written.error());
+        self->send(replica,
+                   CheckpointWritten{written ? nullptr : std::make_shared<const Error>(written.error()), message.index,
+                                     std::move(message.checkpoint)});
+      },
+      [](FreeCheckpoint& message) { message.checkpoint.reset(); },
+  };
+}
+
+}  // namespace cairn::actors

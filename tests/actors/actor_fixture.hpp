@@ -1,0 +1,92 @@
+// What tests of actors share: an actor system, waiting for replies and events with a bound, and fakes.
+#pragma once
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/scoped_actor.hpp>
+#include <caf/send.hpp>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <future>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "actors/messages.hpp"
+#include "actors/reply.hpp"
+
+namespace cairn::actors::test {
+
+using namespace std::chrono_literals;
+
+/// How long a test waits for what must happen.
+inline constexpr auto patience = 20s;
+
+struct TestSystemConfig : caf::actor_system_config {
+  TestSystemConfig() {
+    add_message_types<caf::id_block::cairn>();
+    set("scheduler.policy", caf::atom("sharing"));
+    set("scheduler.max-threads", 2);
+  }
+};
+
+class ActorTest : public ::testing::Test {
+ protected:
+  TestSystemConfig config_;
+  caf::actor_system system_{config_};
+};
+
+/// A Reply and the answer that it got.
+template <class T>
+class Answered {
+ public:
+  Reply<T> reply() {
+    return Reply<T>([state = state_](Result<T> answer) { state->set_value(std::move(answer)); });
+  }
+  /// Waits; timed_out if nothing came.
+  Result<T> get() {
+    if (future_.wait_for(patience) != std::future_status::ready)
+      return Error{Errc::timed_out, "no answer in the test's time"};
+    return future_.get();
+  }
+  bool ready() const { return future_.wait_for(0s) == std::future_status::ready; }
+
+ private:
+  std::shared_ptr<std::promise<Result<T>>> state_ = std::make_shared<std::promise<Result<T>>>();
+  std::future<Result<T>> future_ = state_->get_future();
+};
+
+/// Things that happened, in order, from any thread.
+template <class Event>
+class Events {
+ public:
+  void add(Event event) {
+    const std::lock_guard lock(mutex_);
+    events_.push_back(std::move(event));
+    changed_.notify_all();
+  }
+  /// Waits until the events satisfy `wanted`.
+  bool wait(const std::function<bool(const std::vector<Event>&)>& wanted) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, patience, [&] { return wanted(events_); });
+  }
+  bool wait_count(std::size_t count) {
+    return wait([&](const auto& events) { return events.size() >= count; });
+  }
+  std::vector<Event> all() const {
+    const std::lock_guard lock(mutex_);
+    return events_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Event> events_;
+};
+
+}  // namespace cairn::actors::test
