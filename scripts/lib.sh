@@ -47,7 +47,6 @@ build_jobs() {
 build() {
   local preset=$1 tests=$2
   shift 2
-  export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
   say "Building preset $preset ($(build_jobs) at a time)"
   cmake --preset "$preset" -DCAIRN_TESTS="$tests" >&2
   cmake --build "build/$preset" -j "$(build_jobs)" ${*:+--target "$@"} >&2
