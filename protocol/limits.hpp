@@ -82,6 +82,18 @@ inline constexpr std::size_t max_reference_rows = 16'384;             ///< rows 
 inline constexpr std::size_t journal_changes_per_row = 64;
 inline constexpr std::size_t max_purge_per_tick = 1'000;              ///< entries and versions
 
+// The directory.
+inline constexpr std::size_t max_node_name_bytes = 64;
+inline constexpr std::size_t max_zone_bytes = 64;
+inline constexpr std::size_t max_address_bytes = 300;                 ///< a host name of 253 bytes, and a port
+inline constexpr std::size_t max_nodes = 20'000;                      ///< the longest removed is forgotten first
+inline constexpr std::size_t max_founders = 64;
+inline constexpr std::size_t max_wanted_replicas = 7;
+inline constexpr std::size_t max_replicas_per_shard = 10;             ///< with those that come and go
+inline constexpr std::size_t max_directory_events = 10'000;           ///< the oldest go first
+inline constexpr std::size_t max_events_page = 1'000;
+inline constexpr std::size_t max_event_text_bytes = 500;              ///< what is longer is cut
+
 // Receipts and garbage collection.
 inline constexpr auto receipt_lifetime = 24h;
 inline constexpr auto receipt_margin = 1h;        ///< clocks and queues between check and apply
