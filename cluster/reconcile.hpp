@@ -12,6 +12,10 @@
 //   Forget              ForgetReplica; the node then deletes what it has of it
 //   TransferLeadership  the shard's leader hands on its office
 //
+// The bounds on what goes on at once hold if the commands to the directory (MarkNode, AddLearner) are done
+// before the next call; the rest may take as long as it likes, or be lost. The shard's leader refuses a
+// change after which the voters that it hears would be no majority: it knows sooner than the directory.
+//
 // Rules:
 //  - nothing is decided before the leader of the directory is as old as settings.grace and dead_after; and
 //    nothing about a shard whose leader has not been heard within dead_after or changes its configuration;

@@ -206,22 +206,28 @@ std::size_t ReconcileWorld::step() {
           }
         },
         decision.action);
-    if (!lost()) due_.emplace(now + Duration(random_.below(1'500'000)), decision);
+    const Duration delay(losses ? random_.below(1'500'000) : 0);
+    if (!lost()) due_.emplace(now + delay, decision);
   }
   return decisions.size();
 }
 
 void ReconcileWorld::carry_out(const Decision& decision) {
-  std::map<ShardId, bool> majority;
-  for (const auto& [id, shard] : state().shards) majority[id] = has_majority(shard);
+  ShardId id;
+  std::visit(
+      [&](const auto& action) {
+        if constexpr (requires { action.shard; }) id = action.shard;
+      },
+      decision.action);
+  const bool majority = id.value != 0 && has_majority(state().shards.at(id));
   std::visit([&](const auto& action) { act(action, decision.why); }, decision.action);
-  for (const auto& [id, shard] : state().shards) {
-    if (majority[id]) {
-      EXPECT_TRUE(has_majority(shard)) << "shard " << id.value << " lost its majority";
-    }
-    std::set<NodeName> nodes;
-    for (const auto& replica : shard.replicas) EXPECT_TRUE(nodes.insert(replica.node).second);
+  if (id.value == 0) return;
+  const auto& shard = state().shards.at(id);
+  if (majority) {
+    EXPECT_TRUE(has_majority(shard)) << "shard " << id.value << " lost its majority";
   }
+  std::set<NodeName> nodes;
+  for (const auto& replica : shard.replicas) EXPECT_TRUE(nodes.insert(replica.node).second);
 }
 
 void ReconcileWorld::act(const MarkNode& action, const std::string& why) {
@@ -365,6 +371,27 @@ std::int64_t ReconcileWorld::leader_spread() {
   return most - least;
 }
 
+bool ReconcileWorld::leaders_can_be_evened() {
+  std::map<NodeName, std::int64_t> leads;
+  std::map<NodeName, std::set<NodeName>> ways;
+  for (const auto& [id, shard] : state().shards) {
+    const auto* leader = shard.find(groups.at(id).leader);
+    if (!leader) continue;
+    ++leads[leader->node];
+    for (const auto& replica : shard.replicas)
+      if (live(shard, replica.id)) ways[leader->node].insert(replica.node);
+  }
+  for (const auto& [start, unused] : ways) {
+    std::vector<NodeName> reached{start};
+    for (std::size_t i = 0; i < reached.size(); ++i) {
+      if (leads[reached[i]] + 2 <= leads[start]) return true;
+      for (const auto& to : ways[reached[i]])
+        if (std::ranges::find(reached, to) == reached.end()) reached.push_back(to);
+    }
+  }
+  return false;
+}
+
 std::int64_t ReconcileWorld::load_spread() {
   std::map<std::string, std::map<NodeName, std::int64_t>> loads;
   for (const auto& [name, node] : state().nodes)
@@ -414,6 +441,7 @@ void ReconcileWorld::expect_at_rest() {
         }
   }
   EXPECT_LE(load_spread(), 1);
+  EXPECT_FALSE(leaders_can_be_evened());
   EXPECT_EQ(check_directory(rows_), std::vector<std::string>());
 }
 

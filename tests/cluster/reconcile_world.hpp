@@ -60,6 +60,8 @@ class ReconcileWorld {
   /// That every shard has what it should, as evenly as can be.
   void expect_at_rest();
   std::int64_t leader_spread();
+  /// A chain of transfers leads to a node with two leaders less than the first.
+  bool leaders_can_be_evened();
   std::int64_t load_spread();
 
   std::map<NodeName, Host> hosts;
@@ -69,7 +71,7 @@ class ReconcileWorld {
   Observed observed;
   ReconcileSettings settings;
   Instant now{0};
-  bool losses = true;                       ///< reports and decisions are lost now and then
+  bool losses = true;                       ///< reports and decisions are lost now and then, or late
   std::map<std::string, std::size_t> counts;
 
  private:
