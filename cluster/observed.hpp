@@ -26,6 +26,7 @@ struct ReplicaReport {
 
 struct NodeReport {
   NodeName node;
+  Epoch epoch;                                  ///< of the directory that it had when it looked at its replicas
   std::vector<ReplicaReport> replicas;
 };
 
@@ -35,6 +36,7 @@ struct ObservedGroup {
   std::uint64_t term = 0;
   Instant since{0};                             ///< when this leader was first heard of
   Instant heard{0};                             ///< its last report
+  Epoch epoch;                                  ///< and what its node knew of the directory then
   bool settled = false;
   Configuration configuration;
   std::map<ReplicaId, std::uint64_t> lag;

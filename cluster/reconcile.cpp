@@ -20,7 +20,8 @@ class Reconciliation {
 
   void run() {
     mark_nodes();
-    for (const auto& shard : view_.shards) changes_ += shard.in_change ? 1 : 0;
+    // A shard without a leader must not hold up the others.
+    for (const auto& shard : view_.shards) changes_ += shard.in_change && shard.heard ? 1 : 0;
     for (auto& shard : view_.shards) {
       if (!shard.group) continue;
       if (!go_on(shard)) shrink(shard);

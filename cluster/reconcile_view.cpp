@@ -71,16 +71,18 @@ void View::add_shard(const Shard& shard) {
   view.shard = &shard;
   view.target = target_voters(shard.wanted, usable_nodes);
   const auto group = observed.groups.find(shard.id);
-  const bool usable = group != observed.groups.end() && group->second.settled &&
-                      now - group->second.heard <= settings.dead_after && shard.find(group->second.leader);
+  view.heard = group != observed.groups.end() && now - group->second.heard <= settings.dead_after;
+  const bool usable = view.heard && group->second.settled && group->second.epoch >= shard.changed &&
+                      shard.find(group->second.leader);
   if (usable) view.group = &group->second;
   for (const auto& replica : shard.replicas) add_member(replica, view);
   // A leader that is withdrawn, or whose node is silent, speaks for nobody.
   if (view.group && (!view.find(view.group->leader) || view.leader().lost)) view.group = nullptr;
   view.good = static_cast<std::size_t>(std::ranges::count_if(view.members, &Member::good));
-  view.in_change = view.good > view.target || std::ranges::any_of(view.members, [](const Member& member) {
-                     return member.kind != ReplicaKind::voter;
-                   });
+  const auto voters = static_cast<std::size_t>(
+      std::ranges::count(view.members, ReplicaKind::voter, &Member::kind));
+  // Which of too many voters are good is not known without the group, but it is a change that goes on.
+  view.in_change = voters < view.members.size() || view.good > view.target || (!view.group && voters > view.target);
   if (view.group) ++nodes[view.leader().node].leads;
   shards.push_back(std::move(view));
 }

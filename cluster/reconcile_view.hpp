@@ -39,6 +39,7 @@ struct ShardView {
   std::size_t target = 0;                 ///< voters
   std::size_t good = 0;                   ///< members that are
   bool in_change = false;                 ///< a learner, a leaving replica, or more voters than it should have
+  bool heard = false;                     ///< its leader was, within dead_after: a change can go on
   bool decided = false;
   std::optional<std::size_t> discounted;  ///< the member whose load is taken off already, since it will go
 

@@ -139,8 +139,11 @@ void ReconcileWorld::elect() {
 
 void ReconcileWorld::report() {
   std::map<NodeName, NodeReport> reports;
-  for (const auto& [name, host] : hosts)
-    if (host.up && !host.gone && !lost()) reports[name].node = name;
+  for (auto& [name, host] : hosts) {
+    if (!host.up || host.gone) continue;
+    if (!lost()) host.knows = state().epoch;
+    if (!lost()) reports[name] = {name, host.knows, {}};
+  }
   for (const auto& [id, shard] : state().shards) {
     const auto& group = groups.at(id);
     for (const auto& replica : shard.replicas) {

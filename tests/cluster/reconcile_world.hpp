@@ -19,6 +19,7 @@ class ReconcileWorld {
     NodeIdentity identity;
     bool up = true;
     bool gone = false;                      ///< removed by the operator
+    Epoch knows;                            ///< its copy of the directory
   };
   struct Group {
     Configuration configuration;
