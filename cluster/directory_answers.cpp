@@ -88,8 +88,8 @@ Result<SettingsFound> settings_now(storage::RowReader& rows) {
   out.epoch = head->epoch;
   for (const auto& setting : known_settings()) {
     const auto at = changed->find(std::string(setting.name));
-    out.settings.push_back({std::string(setting.name),
-                            at == changed->end() ? std::to_string(setting.fallback) : at->second});
+    out.settings.push_back(
+        {std::string(setting.name), at == changed->end() ? std::to_string(setting.fallback) : at->second});
   }
   return out;
 }

@@ -52,9 +52,7 @@ void get(Reader& in, Node& node) {
   get(in, node.changed);
 }
 
-void put(Writer& out, const SlotRange& range) {
-  out.varint(range.first).varint(range.last);
-}
+void put(Writer& out, const SlotRange& range) { out.varint(range.first).varint(range.last); }
 void get(Reader& in, SlotRange& range) {
   range.first = get_number<std::uint16_t>(in);
   range.last = get_number<std::uint16_t>(in);

@@ -21,22 +21,46 @@ static void put(Writer& out, const Bootstrap& value) { put_all(out, value.cluste
 static void get(Reader& in, Bootstrap& value) { get_all(in, value.cluster, value.founders); }
 static void put(Writer& out, const RegisterNode& value) { put_all(out, value.node); }
 static void get(Reader& in, RegisterNode& value) { get_all(in, value.node); }
-static void put(Writer& out, const SetNodeState& value) { put_all(out, value.node, value.state, value.expected, value.why); }
+static void put(Writer& out, const SetNodeState& value) {
+  put_all(out, value.node, value.state, value.expected, value.why);
+}
 static void get(Reader& in, SetNodeState& value) { get_all(in, value.node, value.state, value.expected, value.why); }
-static void put(Writer& out, const MakeShard& value) { put_all(out, value.slots, value.nodes, value.wanted, value.why); }
+static void put(Writer& out, const MakeShard& value) {
+  put_all(out, value.slots, value.nodes, value.wanted, value.why);
+}
 static void get(Reader& in, MakeShard& value) { get_all(in, value.slots, value.nodes, value.wanted, value.why); }
-static void put(Writer& out, const AssignSlots& value) { put_all(out, value.from, value.to, value.slots, value.expected_from, value.expected_to, value.why); }
-static void get(Reader& in, AssignSlots& value) { get_all(in, value.from, value.to, value.slots, value.expected_from, value.expected_to, value.why); }
-static void put(Writer& out, const SetWanted& value) { put_all(out, value.shard, value.wanted, value.expected, value.why); }
+static void put(Writer& out, const AssignSlots& value) {
+  put_all(out, value.from, value.to, value.slots, value.expected_from, value.expected_to, value.why);
+}
+static void get(Reader& in, AssignSlots& value) {
+  get_all(in, value.from, value.to, value.slots, value.expected_from, value.expected_to, value.why);
+}
+static void put(Writer& out, const SetWanted& value) {
+  put_all(out, value.shard, value.wanted, value.expected, value.why);
+}
 static void get(Reader& in, SetWanted& value) { get_all(in, value.shard, value.wanted, value.expected, value.why); }
-static void put(Writer& out, const AddReplica& value) { put_all(out, value.shard, value.node, value.expected, value.why); }
+static void put(Writer& out, const AddReplica& value) {
+  put_all(out, value.shard, value.node, value.expected, value.why);
+}
 static void get(Reader& in, AddReplica& value) { get_all(in, value.shard, value.node, value.expected, value.why); }
-static void put(Writer& out, const PromoteReplica& value) { put_all(out, value.shard, value.replica, value.expected, value.why); }
-static void get(Reader& in, PromoteReplica& value) { get_all(in, value.shard, value.replica, value.expected, value.why); }
-static void put(Writer& out, const RemoveReplica& value) { put_all(out, value.shard, value.replica, value.expected, value.why); }
-static void get(Reader& in, RemoveReplica& value) { get_all(in, value.shard, value.replica, value.expected, value.why); }
-static void put(Writer& out, const ForgetReplica& value) { put_all(out, value.shard, value.replica, value.expected, value.why); }
-static void get(Reader& in, ForgetReplica& value) { get_all(in, value.shard, value.replica, value.expected, value.why); }
+static void put(Writer& out, const PromoteReplica& value) {
+  put_all(out, value.shard, value.replica, value.expected, value.why);
+}
+static void get(Reader& in, PromoteReplica& value) {
+  get_all(in, value.shard, value.replica, value.expected, value.why);
+}
+static void put(Writer& out, const RemoveReplica& value) {
+  put_all(out, value.shard, value.replica, value.expected, value.why);
+}
+static void get(Reader& in, RemoveReplica& value) {
+  get_all(in, value.shard, value.replica, value.expected, value.why);
+}
+static void put(Writer& out, const ForgetReplica& value) {
+  put_all(out, value.shard, value.replica, value.expected, value.why);
+}
+static void get(Reader& in, ForgetReplica& value) {
+  get_all(in, value.shard, value.replica, value.expected, value.why);
+}
 static void put(Writer& out, const LeaderChanged& value) { put_all(out, value.shard, value.replica, value.term); }
 static void get(Reader& in, LeaderChanged& value) { get_all(in, value.shard, value.replica, value.term); }
 static void put(Writer& out, const SetSetting& value) { put_all(out, value.name, value.value, value.why); }
@@ -75,17 +99,13 @@ static void put(Writer& out, const SettingsFound& value) { put_all(out, value.ep
 static void get(Reader& in, SettingsFound& value) { get_all(in, value.epoch, value.settings); }
 
 Bytes encode(const Command& value) { return put_whole(value); }
-Result<Command> decode_command(BytesView bytes) {
-  return get_whole<Command>(bytes, "directory command");
-}
+Result<Command> decode_command(BytesView bytes) { return get_whole<Command>(bytes, "directory command"); }
 Bytes encode(const CommandResult& value) { return put_whole(value); }
 Result<CommandResult> decode_command_result(BytesView bytes) {
   return get_whole<CommandResult>(bytes, "directory command result");
 }
 Bytes encode(const Query& value) { return put_whole(value); }
-Result<Query> decode_query(BytesView bytes) {
-  return get_whole<Query>(bytes, "directory query");
-}
+Result<Query> decode_query(BytesView bytes) { return get_whole<Query>(bytes, "directory query"); }
 Bytes encode(const QueryResult& value) { return put_whole(value); }
 Result<QueryResult> decode_query_result(BytesView bytes) {
   return get_whole<QueryResult>(bytes, "directory query result");

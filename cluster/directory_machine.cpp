@@ -40,8 +40,8 @@ void DirectoryChange::finish() {
 
 Result<void> check_expected(const std::string& what, Epoch changed, Epoch expected, const char* field) {
   if (expected.value == 0 || expected == changed) return {};
-  return Error{Errc::conflict, std::string(field) + ": " + what + " changed at epoch " +
-                                   std::to_string(changed.value) + ", not at " + std::to_string(expected.value)};
+  return Error{Errc::conflict, std::string(field) + ": " + what + " changed at epoch " + std::to_string(changed.value) +
+                                   ", not at " + std::to_string(expected.value)};
 }
 
 Outcome apply(const SetSetting& command, DirectoryChange& change) {

@@ -53,8 +53,7 @@ Result<void> make_room(DirectoryChange& change) {
     return true;
   }));
   if (count < limits::max_nodes) return {};
-  if (!oldest)
-    return Error{Errc::too_large, "name: there are " + std::to_string(count) + " nodes, which is the most"};
+  if (!oldest) return Error{Errc::too_large, "name: there are " + std::to_string(count) + " nodes, which is the most"};
   change.rows().erase(node_key(oldest->name));
   return {};
 }
@@ -65,9 +64,9 @@ Result<void> check_return(const Node& before, const NodeIdentity& after) {
   if (before.state == NodeState::removed) return {};
   if (before.data == after.data) {
     if (after.incarnation >= before.incarnation) return {};
-    return Error{Errc::conflict, "incarnation: " + who + " has started again since: " +
-                                     std::to_string(before.incarnation) + " is known, not " +
-                                     std::to_string(after.incarnation)};
+    return Error{Errc::conflict, "incarnation: " + who +
+                                     " has started again since: " + std::to_string(before.incarnation) +
+                                     " is known, not " + std::to_string(after.incarnation)};
   }
   if (before.state == NodeState::dead) return {};
   return Error{Errc::conflict, "data: " + who + " is " + std::string(to_string(before.state)) +
@@ -152,8 +151,8 @@ Outcome apply(const RegisterNode& command, DirectoryChange& change) {
       return Error{Errc::conflict, "roles: " + who + " holds replicas and must keep the metadata role; drain it first"};
   }
   const bool other_data = known.data != node.data;
-  const auto epoch = change.begin(who + " returns", other_data ? "it registered with other data: what it held is gone"
-                                                               : "it registered again");
+  const auto epoch = change.begin(
+      who + " returns", other_data ? "it registered with other data: what it held is gone" : "it registered again");
   change.put(Node{node, gone ? NodeState::joining : known.state, {}});
   if (other_data) CAIRN_TRY(give_up_replicas(node.name, change));
   return CommandResult{Done{epoch}};

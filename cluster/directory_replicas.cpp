@@ -14,8 +14,7 @@ std::string name(const Shard& shard, ReplicaId id) {
 /// The place of a replica in the shard: not_found.
 Result<Replica*> find_replica(Shard& shard, ReplicaId id) {
   const auto at = std::ranges::find(shard.replicas, id, &Replica::id);
-  if (at == shard.replicas.end())
-    return Error{Errc::not_found, "replica: there is no " + name(shard, id)};
+  if (at == shard.replicas.end()) return Error{Errc::not_found, "replica: there is no " + name(shard, id)};
   return &*at;
 }
 
@@ -47,11 +46,10 @@ Outcome apply(const AddReplica& command, DirectoryChange& change) {
   if (const auto* there = shard->find_on(command.node))
     return Error{Errc::already_exists, "node: " + command.node.text() + " holds " + name(*shard, there->id)};
   if (shard->replicas.size() >= limits::max_replicas_per_shard)
-    return Error{Errc::too_large, "shard: has " + std::to_string(shard->replicas.size()) +
-                                      " replicas, which is the most"};
+    return Error{Errc::too_large,
+                 "shard: has " + std::to_string(shard->replicas.size()) + " replicas, which is the most"};
   const auto id = change.next_replica();
-  const auto epoch =
-      change.begin(name(*shard, id) + " is to be made on node " + command.node.text(), command.why);
+  const auto epoch = change.begin(name(*shard, id) + " is to be made on node " + command.node.text(), command.why);
   // Ids only grow, so the list stays in their order.
   shard->replicas.push_back({id, command.node, ReplicaKind::learner});
   change.put(*shard);
@@ -81,10 +79,9 @@ Outcome apply(const RemoveReplica& command, DirectoryChange& change) {
   const bool others = std::ranges::any_of(shard->replicas, [&](const Replica& other) {
     return other.kind == ReplicaKind::voter && other.id != command.replica;
   });
-  if (!others)
-    return Error{Errc::conflict, "replica: " + name(*shard, command.replica) + " is the last that stays"};
-  const auto epoch = change.begin(name(*shard, command.replica) + " is to leave node " + (*replica)->node.text(),
-                                  command.why);
+  if (!others) return Error{Errc::conflict, "replica: " + name(*shard, command.replica) + " is the last that stays"};
+  const auto epoch =
+      change.begin(name(*shard, command.replica) + " is to leave node " + (*replica)->node.text(), command.why);
   (*replica)->kind = ReplicaKind::leaving;
   change.put(*shard);
   return CommandResult{Done{epoch}};
@@ -100,8 +97,8 @@ Outcome apply(const ForgetReplica& command, DirectoryChange& change) {
                                      std::string(to_string((*replica)->kind)) + ", not leaving"};
   if (shard->replicas.size() == 1)
     return Error{Errc::conflict, "replica: " + name(*shard, command.replica) + " is all that the shard has"};
-  const auto epoch = change.begin(name(*shard, command.replica) + " has left node " + (*replica)->node.text(),
-                                  command.why);
+  const auto epoch =
+      change.begin(name(*shard, command.replica) + " has left node " + (*replica)->node.text(), command.why);
   std::erase_if(shard->replicas, [&](const Replica& one) { return one.id == command.replica; });
   if (shard->leader == command.replica) shard->leader = no_replica;
   change.put(*shard);
@@ -118,9 +115,8 @@ Outcome apply(const LeaderChanged& command, DirectoryChange& change) {
   if (command.term <= shard->leader_term)
     return Error{Errc::conflict, "term: a leader of term " + std::to_string(shard->leader_term) +
                                      " is known, so one of term " + std::to_string(command.term) + " is not news"};
-  const auto epoch =
-      change.begin(name(*shard, command.replica) + " leads on node " + (*replica)->node.text(),
-                   "it won the election of term " + std::to_string(command.term));
+  const auto epoch = change.begin(name(*shard, command.replica) + " leads on node " + (*replica)->node.text(),
+                                  "it won the election of term " + std::to_string(command.term));
   shard->leader = command.replica;
   shard->leader_term = command.term;
   change.put(*shard);

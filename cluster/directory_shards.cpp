@@ -35,8 +35,7 @@ Result<void> check_hosts(const std::vector<NodeName>& nodes, storage::RowReader&
   std::set<NodeName> names;
   for (const auto& node : nodes) {
     CAIRN_TRY(check_host(rows, node, "nodes"));
-    if (!names.insert(node).second)
-      return Error{Errc::invalid_argument, "nodes: " + node.text() + " is named twice"};
+    if (!names.insert(node).second) return Error{Errc::invalid_argument, "nodes: " + node.text() + " is named twice"};
   }
   return {};
 }
@@ -86,8 +85,8 @@ Outcome apply(const AssignSlots& command, DirectoryChange& change) {
   all.insert(all.end(), slots->begin(), slots->end());
   const auto joined = normalize_slots(std::move(all));
   CAIRN_TRY(joined);
-  const auto epoch = change.begin(std::to_string(count(*slots)) + " slots go from " + name(command.from) + " to " +
-                                      name(command.to), command.why);
+  const auto epoch = change.begin(
+      std::to_string(count(*slots)) + " slots go from " + name(command.from) + " to " + name(command.to), command.why);
   from->slots = *rest;
   to->slots = *joined;
   change.put(*from);

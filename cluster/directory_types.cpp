@@ -33,8 +33,7 @@ std::vector<SlotRange> to_ranges(const SlotSet& set) {
 }
 
 bool may_be_in_name(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-         c == '.';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
 }
 
 /// Replaces or adds the items of `newer` in `list`; both are ordered by `key`.
@@ -53,8 +52,8 @@ void merge_by(std::vector<Item>& list, const std::vector<Item>& newer, Key key) 
 
 Result<NodeName> NodeName::parse(std::string_view text) {
   if (text.empty() || text.size() > limits::max_node_name_bytes)
-    return Error{Errc::invalid_argument, "name: a node's name has 1 to 64 bytes, this one " +
-                                             std::to_string(text.size())};
+    return Error{Errc::invalid_argument,
+                 "name: a node's name has 1 to 64 bytes, this one " + std::to_string(text.size())};
   if (!std::ranges::all_of(text, may_be_in_name))
     return Error{Errc::invalid_argument,
                  "name: a node's name is of letters, digits, '-', '_' and '.': " + printable(text)};
@@ -63,20 +62,28 @@ Result<NodeName> NodeName::parse(std::string_view text) {
 
 std::string_view to_string(NodeState state) {
   switch (state) {
-    case NodeState::joining: return "joining";
-    case NodeState::alive: return "alive";
-    case NodeState::dead: return "dead";
-    case NodeState::draining: return "draining";
-    case NodeState::removed: return "removed";
+    case NodeState::joining:
+      return "joining";
+    case NodeState::alive:
+      return "alive";
+    case NodeState::dead:
+      return "dead";
+    case NodeState::draining:
+      return "draining";
+    case NodeState::removed:
+      return "removed";
   }
   std::abort();
 }
 
 std::string_view to_string(ReplicaKind kind) {
   switch (kind) {
-    case ReplicaKind::voter: return "voter";
-    case ReplicaKind::learner: return "learner";
-    case ReplicaKind::leaving: return "leaving";
+    case ReplicaKind::voter:
+      return "voter";
+    case ReplicaKind::learner:
+      return "learner";
+    case ReplicaKind::leaving:
+      return "leaving";
   }
   std::abort();
 }

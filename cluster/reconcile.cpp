@@ -44,8 +44,8 @@ class Reconciliation {
       const bool gone = state == NodeState::joining || state == NodeState::dead;
       const auto silence = seconds(view_.now - node.heard.value_or(view_.observed.leading_since));
       if (node.silent && (state == NodeState::joining || state == NodeState::alive))
-        out_.push_back({MarkNode{node.node->name, NodeState::dead, node.node->changed},
-                        "it has not been heard for " + silence});
+        out_.push_back(
+            {MarkNode{node.node->name, NodeState::dead, node.node->changed}, "it has not been heard for " + silence});
       else if (!node.silent && node.heard && gone)
         out_.push_back({MarkNode{node.node->name, NodeState::alive, node.node->changed}, "it was heard"});
     }
@@ -231,7 +231,7 @@ class Reconciliation {
 
   View& view_;
   std::vector<Decision>& out_;
-  std::size_t changes_ = 0;      // shards
+  std::size_t changes_ = 0;  // shards
   bool repairs_wait_ = false;
 };
 

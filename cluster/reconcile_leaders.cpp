@@ -12,8 +12,12 @@ namespace {
 /// other live voters.
 class LeaderBalance {
  public:
-  explicit LeaderBalance(View& view) : view_(view), ways_(view.nodes.size()), closed_(view.nodes.size()),
-        came_(view.nodes.size()), seen_(view.nodes.size()) {
+  explicit LeaderBalance(View& view)
+      : view_(view),
+        ways_(view.nodes.size()),
+        closed_(view.nodes.size()),
+        came_(view.nodes.size()),
+        seen_(view.nodes.size()) {
     for (auto& shard : view_.shards) {
       if (!may_move(shard)) continue;
       for (const auto& member : shard.members)

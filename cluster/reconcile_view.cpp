@@ -45,7 +45,7 @@ void View::add_nodes(const DirectoryState& state) {
 
 void View::add_member(const Replica& replica, ShardView& view) const {
   const auto number = numbers_.find(replica.node);
-  if (number == numbers_.end()) return;   // never: a node with replicas is not removed
+  if (number == numbers_.end()) return;  // never: a node with replicas is not removed
   const auto& node = nodes[number->second];
   Member member;
   member.id = replica.id;
@@ -59,8 +59,8 @@ void View::add_member(const Replica& replica, ShardView& view) const {
     member.learns = view.group->configuration.has_learner(replica.id);
     if (member.kind == ReplicaKind::voter && !member.votes) member.lost = true;
     const auto lag = view.group->lag.find(replica.id);
-    const bool caught_up = replica.id == view.group->leader ||
-                           (lag != view.group->lag.end() && lag->second <= settings.max_promotion_lag);
+    const bool caught_up =
+        replica.id == view.group->leader || (lag != view.group->lag.end() && lag->second <= settings.max_promotion_lag);
     member.live = member.votes && !member.lost && caught_up;
   }
   view.members.push_back(member);
@@ -72,15 +72,14 @@ void View::add_shard(const Shard& shard) {
   view.target = target_voters(shard.wanted, usable_nodes);
   const auto group = observed.groups.find(shard.id);
   view.heard = group != observed.groups.end() && now - group->second.heard <= settings.dead_after;
-  const bool usable = view.heard && group->second.settled && group->second.epoch >= shard.changed &&
-                      shard.find(group->second.leader);
+  const bool usable =
+      view.heard && group->second.settled && group->second.epoch >= shard.changed && shard.find(group->second.leader);
   if (usable) view.group = &group->second;
   for (const auto& replica : shard.replicas) add_member(replica, view);
   // A leader that is withdrawn, or whose node is silent, speaks for nobody.
   if (view.group && (!view.find(view.group->leader) || view.leader().lost)) view.group = nullptr;
   view.good = static_cast<std::size_t>(std::ranges::count_if(view.members, &Member::good));
-  const auto voters = static_cast<std::size_t>(
-      std::ranges::count(view.members, ReplicaKind::voter, &Member::kind));
+  const auto voters = static_cast<std::size_t>(std::ranges::count(view.members, ReplicaKind::voter, &Member::kind));
   // Which of too many voters are good is not known without the group, but it is a change that goes on.
   view.in_change = voters < view.members.size() || view.good > view.target || (!view.group && voters > view.target);
   if (view.group) ++nodes[view.leader().node].leads;

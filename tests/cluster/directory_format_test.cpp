@@ -49,7 +49,7 @@ std::vector<CommandResult> all_results() {
 }
 
 std::vector<Query> all_queries() {
-  return {GetMap{Epoch{300}},    GetNodes{name("n1"), 10}, GetNode{name("n1")},
+  return {GetMap{Epoch{300}},     GetNodes{name("n1"), 10}, GetNode{name("n1")},
           GetShard{ShardId{300}}, GetEvents{300, 10},       GetSettings{}};
 }
 
@@ -72,51 +72,52 @@ TEST(DirectoryFormat, Commands) {
   std::vector<Command> commands;
   for (const auto& body : all_commands()) commands.push_back({Timestamp{1'000}, body});
   expect_all(commands, {
-      "d00f01ac0201026e31ac0203683a3103683a32017a0905",
-      "d00f02026e31ac0203683a3103683a32017a0905",
-      "d00f03026e3102ac0203776879",
-      "d00f04020063c801ac0202026e31026e320303776879",
-      "d00f050102010009030403776879",
-      "d00f0601050303776879",
-      "d00f0701026e310303776879",
-      "d00f0801ac020303776879",
-      "d00f0901ac020303776879",
-      "d00f0a01ac020303776879",
-      "d00f0b01ac0206",
-      "d00f0c0161013503776879",
-      "d00f0d047768617403776879",
-  });
+                           "d00f01ac0201026e31ac0203683a3103683a32017a0905",
+                           "d00f02026e31ac0203683a3103683a32017a0905",
+                           "d00f03026e3102ac0203776879",
+                           "d00f04020063c801ac0202026e31026e320303776879",
+                           "d00f050102010009030403776879",
+                           "d00f0601050303776879",
+                           "d00f0701026e310303776879",
+                           "d00f0801ac020303776879",
+                           "d00f0901ac020303776879",
+                           "d00f0a01ac020303776879",
+                           "d00f0b01ac0206",
+                           "d00f0c0161013503776879",
+                           "d00f0d047768617403776879",
+                       });
 }
 
 TEST(DirectoryFormat, CommandResults) {
   expect_all(all_results(), {
-      "0108026e6f",
-      "02ac02",
-      "03030401ac02",
-      "0403ac02",
-  });
+                                "0108026e6f",
+                                "02ac02",
+                                "03030401ac02",
+                                "0403ac02",
+                            });
 }
 
 TEST(DirectoryFormat, Queries) {
   expect_all(all_queries(), {
-      "01ac02",
-      "02026e310a",
-      "03026e31",
-      "04ac02",
-      "05ac020a",
-      "06",
-  });
+                                "01ac02",
+                                "02026e310a",
+                                "03026e31",
+                                "04ac02",
+                                "05ac020a",
+                                "06",
+                            });
 }
 
 TEST(DirectoryFormat, QueryResults) {
-  expect_all(all_answers(), {
-      "0103046e6f6e65",
-      "02ac0201ac02020063c801ff7f0201026e3100ac02026e32020104030701026e31ac0203683a3103683a32",
-      "0301026e31ac0203683a3103683a32017a090503ac0201",
-      "04ac02ac02020063c801ff7f0201026e3100ac02026e320201040307",
-      "0501ac020104776861740377687901",
-      "06ac020101610135",
-  });
+  expect_all(all_answers(),
+             {
+                 "0103046e6f6e65",
+                 "02ac0201ac02020063c801ff7f0201026e3100ac02026e32020104030701026e31ac0203683a3103683a32",
+                 "0301026e31ac0203683a3103683a32017a090503ac0201",
+                 "04ac02ac02020063c801ff7f0201026e3100ac02026e320201040307",
+                 "0501ac020104776861740377687901",
+                 "06ac020101610135",
+             });
 }
 
 TEST(DirectoryFormat, Rows) {
@@ -128,16 +129,11 @@ TEST(DirectoryFormat, Rows) {
       {event_key(300), encode_row(Event{300, Timestamp{1'000}, "what", "why"})},
   };
   const std::vector<std::pair<std::string, std::string>> golden = {
-      {"d001",
-       "ac0202d00f03040506"},
-      {"d0026e31",
-       "026e31ac0203683a3103683a32017a090503ac02"},
-      {"d0030000012c",
-       "ac02020063c801ff7f0201026e3100ac02026e320201040307"},
-      {"d00461",
-       "35"},
-      {"d005000000000000012c",
-       "ac02d00f047768617403776879"},
+      {"d001", "ac0202d00f03040506"},
+      {"d0026e31", "026e31ac0203683a3103683a32017a090503ac02"},
+      {"d0030000012c", "ac02020063c801ff7f0201026e3100ac02026e320201040307"},
+      {"d00461", "35"},
+      {"d005000000000000012c", "ac02d00f047768617403776879"},
   };
   ASSERT_EQ(rows.size(), golden.size());
   for (std::size_t i = 0; i < golden.size(); ++i) {

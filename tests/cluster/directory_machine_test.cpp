@@ -79,7 +79,8 @@ class Directory : public testing::Test {
 
 TEST_F(Directory, NamesOfNodes) {
   for (const auto* good : {"a", "A-1_b.c", "0"}) EXPECT_TRUE(NodeName::parse(good).ok()) << good;
-  for (const auto& bad : {std::string(), std::string("a b"), std::string("ä"), std::string(65, 'a'), std::string("a/b")})
+  for (const auto& bad :
+       {std::string(), std::string("a b"), std::string("ä"), std::string(65, 'a'), std::string("a/b")})
     EXPECT_FALSE(NodeName::parse(bad).ok()) << bad;
   EXPECT_TRUE(NodeName::parse(std::string(64, 'a')).ok());
 }
@@ -329,10 +330,12 @@ TEST_F(Directory, ManyCommandsInOneBatchAreAsOneByOne) {
   MapRows other;
   storage::WriteBatch batch;
   DirectoryMachine machine(other);
-  const std::vector<CommandBody> bodies = {
-      Bootstrap{ClusterId{9}, {identity("a"), identity("b")}}, RegisterNode{identity("c")},
-      MakeShard{{all_slots}, {name("a")}, 3, "why"}, AddReplica{ShardId{1}, name("b"), {}, "why"},
-      AddReplica{ShardId{1}, name("b"), {}, "why"}, SetSetting{"max-moves", "9", "why"}};
+  const std::vector<CommandBody> bodies = {Bootstrap{ClusterId{9}, {identity("a"), identity("b")}},
+                                           RegisterNode{identity("c")},
+                                           MakeShard{{all_slots}, {name("a")}, 3, "why"},
+                                           AddReplica{ShardId{1}, name("b"), {}, "why"},
+                                           AddReplica{ShardId{1}, name("b"), {}, "why"},
+                                           SetSetting{"max-moves", "9", "why"}};
   for (const auto& body : bodies) {
     ASSERT_TRUE(machine.apply({Timestamp{now}, body}, batch).ok());
     run(body);

@@ -283,7 +283,7 @@ void ReconcileWorld::act(const Remove& action, const std::string& why) {
 void ReconcileWorld::act(const Forget& action, const std::string& why) {
   ++counts["forget"];
   run(ForgetReplica{action.shard, action.replica, action.expected, why});
-  rotten.insert(action.replica);   // it is deleted
+  rotten.insert(action.replica);  // it is deleted
 }
 
 void ReconcileWorld::act(const TransferLeadership& action, const std::string&) {
