@@ -112,16 +112,18 @@ Placement::ZoneCounts View::zones_of(const ShardView& shard) const {
 
 std::size_t View::worst(const ShardView& shard, bool with_learners) const {
   auto zones = zones_of(shard);
-  std::optional<std::tuple<std::uint32_t, std::int64_t, bool, std::size_t>> found;
+  std::optional<std::tuple<bool, std::uint32_t, std::int64_t, bool, std::size_t>> found;
   for (std::size_t i = 0; i < shard.members.size(); ++i) {
     const auto& member = shard.members[i];
     const bool learner = member.kind == ReplicaKind::learner && !member.lost && !member.draining;
     if (!member.good() && !(with_learners && learner)) continue;
     const bool leads = shard.group && member.id == shard.group->leader;
-    const std::tuple place(zones[placement.zone(member.node)], placement.load(member.node), !leads, i);
+    // While a learner is still to come, which voters will be behind is not known.
+    const bool behind = !with_learners && !member.live;
+    const std::tuple place(behind, zones[placement.zone(member.node)], placement.load(member.node), !leads, i);
     if (!found || place > *found) found = place;
   }
-  return std::get<3>(found.value());
+  return std::get<4>(found.value());
 }
 
 }  // namespace cairn::cluster::directory

@@ -165,6 +165,32 @@ TEST(Reconcile, LeavesNoTwoInAZoneWhereAnotherHasRoom) {
   world.expect_at_rest();
 }
 
+TEST(Reconcile, RemovesNobodyOnWhomTheMajorityRests) {
+  auto world = make_world(3, 1, 1);
+  EXPECT_TRUE(world.settle(2'000));
+  world.losses = false;
+  world.step();
+  auto state = world.state();
+  auto& shard = state.shards.begin()->second;
+  shard.wanted = 1;
+  auto& group = world.observed.groups.at(shard.id);
+  group.settled = true;
+  std::vector<ReplicaId> others;
+  for (const auto& replica : shard.replicas)
+    if (replica.id != group.leader) others.push_back(replica.id);
+  for (const auto live : others) {
+    group.lag = {{live, 0}};
+    const auto decisions = reconcile(state, world.observed, world.now, {});
+    ASSERT_EQ(decisions.size(), 1u);
+    const auto* remove = std::get_if<Remove>(&decisions[0].action);
+    ASSERT_NE(remove, nullptr);
+    EXPECT_NE(remove->replica, live);
+    EXPECT_NE(remove->replica, group.leader);
+  }
+  group.lag = {};
+  EXPECT_TRUE(reconcile(state, world.observed, world.now, {}).empty());
+}
+
 TEST(Reconcile, MovesLeadersAtABoundedPace) {
   auto world = make_world(4, 1, 40);
   EXPECT_TRUE(world.settle(3'000));
