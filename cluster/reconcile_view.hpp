@@ -53,7 +53,8 @@ struct View {
 
   /// Replicas of the shard that stay, by zone.
   Placement::ZoneCounts zones_of(const ShardView& shard) const;
-  /// The one of too many that goes: one that is behind, or in the fullest zone, on the most loaded node, rather not the leader.
+  /// The one of too many that goes: one that is behind, or in the fullest zone, on the most loaded node, rather
+  /// not the leader.
   std::size_t worst(const ShardView& shard, bool with_learners) const;
 
   const Observed& observed;
