@@ -106,21 +106,11 @@ TEST_F(LinkTest, AFullBufferIsBusyAndWhatWasAcceptedArrives) {
   };
   connect(a, "a", b, "b");
   EXPECT_EQ(a.links->send("b", channel, Bytes(1u << 20, 'x')).error().code, Errc::too_large) << "never fits";
-  // The peer takes nothing, so the kernel's buffers fill up, then this one; it is taken from now and then till then.
+  // The peer takes nothing, so the kernel's buffers fill up, then this one.
   std::uint64_t sent = 0;
-  Errc refused{};
-  for (int in_a_row = 0; in_a_row < 200'000; ++in_a_row) {
-    const auto put = a.links->send("b", channel, Writer().u64(sent).raw(Bytes(20'000, 'x')).take());
-    if (put) {
-      ++sent;
-      in_a_row = 0;
-    } else {
-      refused = put.error().code;
-      std::this_thread::yield();
-    }
-  }
-  EXPECT_EQ(refused, Errc::busy);
-  EXPECT_GT(a.status().buffered_bytes, 900'000u);
+  Result<void> put;
+  while ((put = a.links->send("b", channel, Writer().u64(sent).raw(Bytes(20'000, 'x')).take()))) ++sent;
+  EXPECT_EQ(put.error().code, Errc::busy);
   EXPECT_LE(a.status().buffered_bytes, 1u << 20);
   go_on.set_value();
   EXPECT_TRUE(came.wait_count(sent));
@@ -146,7 +136,7 @@ TEST_F(LinkTest, ASmallFrameOvertakesBulk) {
 }
 
 TEST_F(LinkTest, SmallFramesGetThroughWhileBulkFlows) {
-  constexpr int pings = 200;
+  constexpr int pings = 20;
   auto a = start("a");
   auto b = start("b");
   std::atomic<bool> stop{false};
