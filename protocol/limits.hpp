@@ -98,4 +98,21 @@ inline constexpr std::size_t max_event_text_bytes = 500;              ///< what 
 inline constexpr auto receipt_lifetime = 24h;
 inline constexpr auto receipt_margin = 1h;        ///< clocks and queues between check and apply
 
+// Links between nodes.
+inline constexpr std::size_t max_node_name_bytes = 63;                ///< as a label of DNS, and a certificate's CN
+inline constexpr std::size_t max_link_peers = 16'384;
+inline constexpr std::size_t max_link_frame_bytes = 48u << 20;        ///< above the largest message of a client
+inline constexpr std::size_t link_chunk_bytes = 64u << 10;            ///< the most that bulk is ahead of a small frame
+inline constexpr std::size_t link_batch_bytes = 64u << 10;            ///< small frames that share one TLS write
+inline constexpr std::size_t max_link_buffered_bytes = 64u << 20;     ///< per peer, accepted and not yet sent
+inline constexpr std::size_t max_link_control_bytes = 1'024;          ///< a hello, a refusal
+inline constexpr std::size_t max_link_handshakes = 256;               ///< not yet authenticated; the oldest goes
+inline constexpr std::size_t max_link_handshake_bytes = 64u << 10;    ///< from who is not yet authenticated
+inline constexpr auto link_handshake_timeout = 5s;
+inline constexpr auto link_heartbeat_interval = 200ms;
+inline constexpr auto link_silence_timeout = 2s;
+inline constexpr auto link_redial_first = 20ms;                       ///< doubles with every failure
+inline constexpr auto link_redial_most = 2s;
+inline constexpr auto max_link_clock_skew = 2s;                       ///< beyond it a warning
+
 }  // namespace cairn::limits

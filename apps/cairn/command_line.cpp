@@ -72,6 +72,7 @@ CommandLine::CommandLine()
   add_past_commands();
   add_transfer_commands();
   add_other_commands();
+  add_admin_commands();
 }
 
 CommandLine::~CommandLine() = default;
@@ -242,6 +243,29 @@ void CommandLine::add_other_commands() {
         ->required()
         ->type_name("bash|zsh|fish")
         ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  }
+}
+
+void CommandLine::add_admin_commands() {
+  auto* admin = app_->add_subcommand("admin", "Run a cluster: its certificates");
+  admin->fallthrough();
+  admin->require_subcommand(1);
+  admin->footer(examples_text("  cairn admin init-ca\n  cairn admin issue node-1 --out node-1\n"));
+  {
+    auto [sub, command] = add<InitAuthority>(*admin, "init-ca", "Make a new cluster's certificate authority",
+                                             "  cairn admin init-ca                   in ./cairn-ca\n"
+                                             "  cairn admin init-ca /mnt/usb/cairn-ca\n");
+    sub->add_option("folder", command->folder, "Where ca.pem and ca.key are put (cairn-ca); keep ca.key off the nodes")
+        ->type_name("LOCAL");
+  }
+  {
+    auto [sub, command] =
+        add<IssueCertificate>(*admin, "issue", "Issue a node's certificate, by which other nodes know it",
+                              "  cairn admin issue node-1\n"
+                              "  cairn admin issue node-1 --ca /mnt/usb/cairn-ca --out /etc/cairn\n");
+    sub->add_option("node", command->node, "The node's name: a-z, 0-9, - and .")->required()->type_name("NODE");
+    sub->add_option("--ca", command->authority, "The folder of ca.pem and ca.key (cairn-ca)")->type_name("LOCAL");
+    sub->add_option("--out", command->out, "Where NODE.pem and NODE.key are put (.)")->type_name("LOCAL");
   }
 }
 

@@ -39,6 +39,7 @@ class CommandLine {
   void add_past_commands();
   void add_transfer_commands();
   void add_other_commands();
+  void add_admin_commands();
 
   /// A command that fills the struct it returns.
   template <class C>

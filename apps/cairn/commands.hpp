@@ -100,8 +100,18 @@ struct Completion {
   std::string shell;
 };
 
+struct InitAuthority {
+  std::string folder = "cairn-ca";
+};
+struct IssueCertificate {
+  std::string node;
+  std::string authority = "cairn-ca";  ///< the folder of init-ca
+  std::string out = ".";               ///< folder
+};
+
 using Command = std::variant<Login, Logout, Passwd, ListDevices, RevokeDevice, Df, Ls, Stat, Mkdir, Mv, Rm, History,
-                             Revert, Restore, ListTrash, EmptyTrash, Purge, Put, Get, Cat, Sync, Watch, Completion>;
+                             Revert, Restore, ListTrash, EmptyTrash, Purge, Put, Get, Cat, Sync, Watch, Completion,
+                             InitAuthority, IssueCertificate>;
 
 // Each does its work, says what it did, and answers the exit code (exit_codes.hpp).
 
@@ -128,5 +138,7 @@ int run(const Cat& command, Context& context);
 int run(const Sync& command, Context& context);
 int run(const Watch& command, Context& context);
 int run(const Completion& command, Context& context);
+int run(const InitAuthority& command, Context& context);
+int run(const IssueCertificate& command, Context& context);
 
 }  // namespace cairn::apps

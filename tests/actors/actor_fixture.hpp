@@ -9,23 +9,22 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <future>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "actors/messages.hpp"
 #include "actors/reply.hpp"
+#include "tests/support/events.hpp"
 
 namespace cairn::actors::test {
 
 using namespace std::chrono_literals;
 
-/// How long a test waits for what must happen.
-inline constexpr auto patience = 20s;
+using cairn::test::Events;
+using cairn::test::patience;
 
 struct TestSystemConfig : caf::actor_system_config {
   TestSystemConfig() {
@@ -59,34 +58,6 @@ class Answered {
  private:
   std::shared_ptr<std::promise<Result<T>>> state_ = std::make_shared<std::promise<Result<T>>>();
   std::future<Result<T>> future_ = state_->get_future();
-};
-
-/// Things that happened, in order, from any thread.
-template <class Event>
-class Events {
- public:
-  void add(Event event) {
-    const std::lock_guard lock(mutex_);
-    events_.push_back(std::move(event));
-    changed_.notify_all();
-  }
-  /// Waits until the events satisfy `wanted`.
-  bool wait(const std::function<bool(const std::vector<Event>&)>& wanted) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, patience, [&] { return wanted(events_); });
-  }
-  bool wait_count(std::size_t count) {
-    return wait([&](const auto& events) { return events.size() >= count; });
-  }
-  std::vector<Event> all() const {
-    const std::lock_guard lock(mutex_);
-    return events_;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<Event> events_;
 };
 
 }  // namespace cairn::actors::test

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "apps/cairn/account_file.hpp"
+#include "apps/cairn/commands.hpp"
 #include "apps/cairn/exit_codes.hpp"
 #include "apps/cairn/output.hpp"
 #include "apps/cairn/paths.hpp"
@@ -45,6 +46,35 @@ TEST(ExitCodes, ScriptsCanTellWhatHappened) {
   EXPECT_EQ(exit_code(Errc::corrupt), 8);
   EXPECT_EQ(exit_code(Errc::io), 9);
   EXPECT_EQ(exit_code(Errc::cancelled), 130);
+}
+
+TEST(Admin, MakesAnAuthorityAndIssuesAndSaysSo) {
+  const test::TempDir folder;
+  std::FILE* out = std::fopen((folder / "out").c_str(), "w");
+  std::FILE* err = std::fopen((folder / "err").c_str(), "w");
+  {
+    Output output(out, err);
+    output.set_json(true);
+    Interrupts interrupts;
+    Context context{output, interrupts, {}};
+    EXPECT_EQ(run(InitAuthority{folder / "ca"}, context), exit_ok);
+    EXPECT_EQ(run(InitAuthority{folder / "ca"}, context), exit_conflict);
+    EXPECT_EQ(run(IssueCertificate{"n", folder / "ca", folder.path()}, context), exit_ok);
+    EXPECT_EQ(run(IssueCertificate{"n", folder / "none", folder / "x"}, context), exit_not_found);
+    EXPECT_EQ(run(IssueCertificate{"N", folder / "ca", folder.path()}, context), exit_usage);
+    EXPECT_TRUE(output.finish());
+  }
+  std::fclose(out);
+  std::fclose(err);
+  std::ifstream lines(folder / "out");
+  std::string made, issued, more;
+  std::getline(lines, made);
+  std::getline(lines, issued);
+  EXPECT_EQ(Json::parse(made)["certificate"], folder / "ca/ca.pem");
+  EXPECT_EQ(Json::parse(made)["cluster_id"].get<std::string>().size(), 32u);
+  EXPECT_EQ(Json::parse(issued)["node"], "n");
+  EXPECT_EQ(Json::parse(issued)["key"], folder / "n.key");
+  EXPECT_FALSE(std::getline(lines, more));
 }
 
 TEST(Paths, RemoteOnesAreAbsoluteEitherWay) {

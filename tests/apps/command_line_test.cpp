@@ -82,6 +82,21 @@ TEST(CommandLine, TransferCommands) {
   EXPECT_EQ(command<Watch>({"watch", "--from", "5"}).from, "5");
 }
 
+TEST(CommandLine, AdminCommands) {
+  EXPECT_EQ(command<InitAuthority>({"admin", "init-ca"}).folder, "cairn-ca");
+  EXPECT_EQ(command<InitAuthority>({"admin", "init-ca", "there"}).folder, "there");
+  const auto issue = command<IssueCertificate>({"admin", "issue", "node-1"});
+  EXPECT_EQ(issue.node, "node-1");
+  EXPECT_EQ(issue.authority, "cairn-ca");
+  EXPECT_EQ(issue.out, ".");
+  const auto elsewhere = command<IssueCertificate>({"admin", "issue", "--ca", "x", "node-2", "--out", "y"});
+  EXPECT_EQ(elsewhere.node, "node-2");
+  EXPECT_EQ(elsewhere.authority, "x");
+  EXPECT_EQ(elsewhere.out, "y");
+  EXPECT_TRUE(read({"admin", "init-ca", "--json"}).globals.json);
+  EXPECT_THAT(read({"admin", "issue", "--help"}).text, HasSubstr("cairn admin issue node-1"));
+}
+
 TEST(CommandLine, GlobalOptionsStandBeforeAndBehindTheCommand) {
   for (const std::vector<std::string>& arguments :
        {std::vector<std::string>{"--json", "--server", "[::1]:1", "ls", "-l"},
@@ -116,6 +131,9 @@ TEST(CommandLine, WrongUseIsCodeTwoAndSaysWhy) {
       {{"completion", "tcsh"}, "tcsh"},
       {{"ls", "--patience", "0"}, "patience"},
       {{"ls", "--server"}, "--server"},
+      {{"admin"}, "subcommand"},
+      {{"admin", "issue"}, "node"},
+      {{"admin", "init-ca", "a", "b"}, "b"},
   };
   for (const auto& [arguments, word] : cases) {
     const auto result = read(arguments);
@@ -131,7 +149,7 @@ TEST(CommandLine, HelpListsEveryCommandExitCodeAndAnExample) {
   EXPECT_FALSE(help.command);
   for (const std::string word :
        {"login", "logout", "passwd", "devices", "df", "ls", "stat", "mkdir", "mv", "rm", "history", "revert", "restore",
-        "trash", "put", "get", "cat", "sync", "watch", "completion", "--json", "--server", "Examples:",
+        "trash", "put", "get", "cat", "sync", "watch", "completion", "admin", "--json", "--server", "Examples:",
         "XDG_CONFIG_HOME"})
     EXPECT_THAT(help.text, HasSubstr(word));
   for (const auto code : {"  0 ", "  1 ", "  2 ", "  3 ", "  4 ", "  5 ", "  6 ", "  7 ", "  8 ", "  9 ", "  130 "})

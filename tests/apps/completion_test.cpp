@@ -42,6 +42,8 @@ TEST(Completion, BashOffersCommands) {
               AllOf(HasSubstr("\nrestore\n"), HasSubstr("\nrevert\n"), Not(HasSubstr("put"))));
   EXPECT_THAT(offered({"cairn", "trash", ""}), AllOf(HasSubstr("\nempty\n"), HasSubstr("\npurge\n")));
   EXPECT_THAT(offered({"cairn", "completion", "z"}), HasSubstr("\nzsh\n"));
+  EXPECT_THAT(offered({"cairn", "admin", ""}), AllOf(HasSubstr("\ninit-ca\n"), HasSubstr("\nissue\n")));
+  EXPECT_THAT(offered({"cairn", "admin", "issue", "--"}), AllOf(HasSubstr("\n--ca\n"), HasSubstr("\n--out\n")));
 }
 
 TEST(Completion, BashOffersOptionsOfTheCommandAndOfTheTop) {
@@ -54,6 +56,7 @@ TEST(Completion, BashOffersOptionsOfTheCommandAndOfTheTop) {
 TEST(Completion, BashOffersLocalFilesWhereTheyBelong) {
   EXPECT_THAT(offered({"cairn", "put", "loc"}), HasSubstr("\nlocal-file.txt\n"));
   EXPECT_THAT(offered({"cairn", "login", "--tls-ca", "loc"}), HasSubstr("\nlocal-file.txt\n"));
+  EXPECT_THAT(offered({"cairn", "admin", "init-ca", "loc"}), HasSubstr("\nlocal-file.txt\n"));
   EXPECT_THAT(offered({"cairn", "rm", "loc"}), Not(HasSubstr("local-file")));
 }
 
