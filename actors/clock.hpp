@@ -20,4 +20,10 @@ inline std::chrono::milliseconds steady_now() {
       std::chrono::steady_clock::now().time_since_epoch());
 }
 
+/// The same clock, finer.
+inline std::chrono::microseconds steady_micros() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::steady_clock::now().time_since_epoch());
+}
+
 }  // namespace cairn::actors

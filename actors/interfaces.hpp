@@ -12,13 +12,15 @@
 
 namespace cairn::actors {
 
-/// Steps one replica's log and metadata machine, and never waits for the disk. Supervised by the node;
+/// Steps one replica's consensus and metadata machine, and never waits for the disk. Supervised by the node;
 /// owns its ShardStoreActor and CheckpointerActor, with which it lives and dies. (shard_replica.cpp)
 using ReplicaActor = caf::typed_actor<
     caf::replies_to<Propose>::with<Answer>,   // errors inside the answer: busy, disk_full, …
     caf::replies_to<Ask>::with<Answer>,
     caf::reacts_to<Stored>,
+    caf::reacts_to<LogCompacted>,
     caf::reacts_to<CheckpointWritten>,
+    caf::reacts_to<RaftTimer>,
     caf::reacts_to<TimerFired>>;
 
 /// Owns a replica's log on disk. Detached. A failed write or sync ends the process. (shard_store.cpp)

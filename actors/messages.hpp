@@ -15,6 +15,7 @@
 #include "actors/reply.hpp"
 #include "cluster/commands.hpp"
 #include "cluster/queries.hpp"
+#include "cluster/raft.hpp"
 #include "protocol/model.hpp"
 #include "storage/block_store.hpp"
 #include "storage/shard_store.hpp"
@@ -45,10 +46,10 @@ auto inspect(Inspector& f, JournalGrew& x) { return f(caf::meta::type_name("Jour
 
 // Inside a shard: replica to store and back.
 
-/// Append, sync, answer Stored.
-struct StoreEntries { std::vector<storage::LogEntry> entries; };
-/// `error`: nothing of the batch was kept (disk_full). Any other failure ends the process instead.
-struct Stored { std::shared_ptr<const Error> error; std::uint64_t log_bytes = 0; };
+/// To the store: make the step durable, answer Stored.
+struct StoreEntries { cluster::StoreStep step; };
+/// `error`: nothing of the step was kept (disk_full). Any other failure ends the process instead.
+struct Stored { std::uint64_t step = 0; std::shared_ptr<const Error> error; std::uint64_t log_bytes = 0; };
 /// To the checkpointer: write a frozen overlay, whose rows reflect the log up to `index`.
 struct WriteCheckpoint { std::shared_ptr<storage::Checkpoint> checkpoint; std::uint64_t index = 0; };
 struct CheckpointWritten {
@@ -58,8 +59,11 @@ struct CheckpointWritten {
 };
 /// To the checkpointer: let go of these rows. Freeing them takes long, so it is not the replica's to do.
 struct FreeCheckpoint { std::shared_ptr<storage::Checkpoint> checkpoint; };
-/// To the store: forget the log up to `index`.
+/// To the store: forget the log up to `index`, and answer with the same once that is done.
 struct CompactLog { std::uint64_t index = 0; };
+struct LogCompacted { std::uint64_t index = 0; };
+/// The replica to itself: consensus has something to do by now. Only the one that was set last counts.
+struct RaftTimer { std::uint64_t number = 0; };
 /// A timer of the actor that sends it to itself.
 struct TimerFired { std::uint64_t generation = 0; };
 
@@ -185,6 +189,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::WriteCheckpoint)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::CheckpointWritten)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::FreeCheckpoint)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::CompactLog)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::LogCompacted)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::RaftTimer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::TimerFired)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::StoreBlock)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::FetchBlock)

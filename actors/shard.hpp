@@ -9,20 +9,25 @@
 #include "actors/lease.hpp"
 #include "actors/routes.hpp"
 #include "cluster/config.hpp"
+#include "cluster/raft.hpp"
 #include "storage/shard_store.hpp"
 #include "storage/table.hpp"
 
 namespace cairn::actors {
 
-/// A replica's disk, opened and replayed: the table reflects every entry of the log.
+/// A replica's disk, opened, and what consensus goes on from.
 struct OpenedShard {
   std::shared_ptr<storage::Table> table;
   std::shared_ptr<storage::ShardStore> store;
   std::shared_ptr<storage::Disk> disk;
-  std::uint64_t term = 0;            ///< this start's own, durable
+  cluster::RaftRecovered recovered;
 };
 
-/// Opens the shard in `directory`, made if absent. Blocks as long as an earlier opening under `lease` is in
+/// The replica of a shard that has one.
+inline constexpr cluster::ReplicaId only_replica{1};
+
+/// Opens the shard in `directory`, made if absent. In a shard of one replica every stored entry is
+/// committed: the table reflects all of them then. Blocks as long as an earlier opening under `lease` is in
 /// use, and the replay takes.
 Result<OpenedShard> open_shard(const cluster::Config::Metadata& config, const std::string& directory,
                                Lease* lease = nullptr);

@@ -1,26 +1,34 @@
-// The replica: proposals into the log, stored entries into the rows, answers out. Never waits for the disk.
+// The replica: proposals into consensus, committed entries into the rows, answers out. Never waits for the disk.
 #include <caf/response_promise.hpp>
 #include <caf/typed_event_based_actor.hpp>
 #include <caf/typed_response_promise.hpp>
 
 #include <deque>
+#include <random>
 
 #include "actors/clock.hpp"
 #include "actors/errors.hpp"
 #include "actors/log.hpp"
 #include "actors/shard.hpp"
 #include "cluster/metadata_machine.hpp"
-#include "cluster/replica_log.hpp"
+#include "cluster/raft.hpp"
 
 namespace cairn::actors {
 namespace {
 
 using Promise = caf::typed_response_promise<Answer>;
 
-// A proposal on its way: its index in the log and who waits for it.
+// A proposal on its way: its place in the log and who waits for it.
 struct Waiting {
   std::uint64_t index;
+  std::uint64_t term;
   cluster::Command command;
+  Promise promise;
+};
+
+// A proposal that came before this start's election.
+struct Early {
+  Propose proposal;
   Promise promise;
 };
 
@@ -31,8 +39,18 @@ const Error stopped{Errc::unavailable, "the shard has stopped; the request may h
 // A timer that is not set again when it has fired.
 constexpr std::uint64_t once = 1;
 
+// An idle shard is silent after so many heartbeats.
+constexpr std::uint32_t heartbeats_before_silence = 20;
+
 // Writes wait when so many times the checkpoint's own bound of rows is only in memory: the disk is behind.
 constexpr std::uint64_t overlay_bounds_before_waiting = 4;
+
+cluster::RaftOptions raft_options() {
+  cluster::RaftOptions options;
+  options.quiesce_after_heartbeats = heartbeats_before_silence;
+  options.cache_bytes = 0;   // nobody else reads the log
+  return options;
+}
 
 class Replica {
  public:
@@ -43,27 +61,30 @@ class Replica {
         routes_(std::move(routes)),
         table_(std::move(shard.table)),
         machine_(*table_),
-        log_(shard.term, shard.store->last_index(), table_->applied()) {
+        raft_(only_replica, raft_options(), std::move(shard.recovered), steady_micros(), std::random_device{}()) {
     const ReplicaActor me{self};
     store_ = self->spawn<caf::linked + caf::detached>(shard_store, me, shard.store, shard.disk, config.reserve_bytes);
     checkpointer_ = self->spawn<caf::linked + caf::detached>(checkpointer, me);
     last_checkpoint_ = steady_now();
     set_timer();
+    raft_.tick(steady_micros());
+    pump();
   }
 
   // Who waits is told at once, instead of finding out by a timeout.
   ~Replica() {
     for (auto& waiting : waiting_) waiting.promise.deliver(answer(stopped));
+    for (auto& early : early_) early.promise.deliver(answer(stopped));
   }
 
   Promise propose(Propose& message) {
     auto promise = self_->make_response_promise<Promise>();
-    auto command = cluster::decode_command(message.command);
-    if (!command) return promise.deliver(answer(command.error()));
-    const auto index = log_.propose(std::move(message.command));
-    if (!index) return promise.deliver(answer(index.error()));
-    waiting_.push_back({*index, std::move(*command), promise});
-    store_next();
+    if (raft_.role() != cluster::Role::leader && early_.size() < limits::max_proposals_in_flight) {
+      early_.push_back({std::move(message), promise});
+    } else {
+      propose(message, promise);
+      pump();
+    }
     return promise;
   }
 
@@ -76,14 +97,24 @@ class Replica {
   }
 
   void stored(const Stored& message) {
-    storing_ = false;
     log_bytes_ = message.log_bytes;
-    if (message.error) return refuse(*message.error);
-    const auto entries = log_.stored();
-    store_next();  // the next batch goes to the disk while this one is applied
-    apply(entries);
+    if (message.error) {
+      refuse(*message.error, raft_.store_refused(message.step, steady_micros()));
+    } else {
+      raft_.stored(message.step, steady_micros());
+    }
+    pump();
     checkpoint_if_due();
     table_->release_snapshot();
+  }
+
+  void log_compacted(const LogCompacted& message) { raft_.compacted(message.index); }
+
+  void raft_timer(const RaftTimer& message) {
+    if (message.number != raft_timer_) return;
+    raft_timer_at_ = cluster::never;
+    raft_.tick(steady_micros());
+    pump();
   }
 
   void checkpoint_written(CheckpointWritten& message) {
@@ -92,20 +123,20 @@ class Replica {
     if (message.error) {
       log_error("metadata checkpoint refused: {}; it will be tried again", message.error->message);
       table_->abandon_checkpoint();
-      return store_next();
+      return store_held_step();
     }
     if (const auto finished = table_->finish_checkpoint(); !finished)
       end_process("metadata checkpoint", finished.error());
     self_->send(checkpointer_, FreeCheckpoint{std::move(message.checkpoint)});
     self_->send(store_, CompactLog{message.index});
-    store_next();
+    store_held_step();
     table_->release_snapshot();
   }
 
   void timer(const TimerFired& message) {
     if (message.generation != once) set_timer();
     checkpoint_if_due();
-    if (ticking_) return;
+    if (ticking_ || !raft_.settled_in_office()) return;
     const cluster::Tick tick{config_.trash_retention.count(), config_.version_retention.count()};
     const cluster::Command command{now(), tick};
     const auto due = machine_.tick_due(command.now, tick);
@@ -126,12 +157,54 @@ class Replica {
 
   void set_timer() { self_->delayed_send(ReplicaActor{self_}, config_.tick_interval, TimerFired{0}); }
 
-  void store_next() {
-    if (storing_ || rows_behind()) return;
-    auto entries = log_.ready();
-    if (entries.empty()) return;
-    storing_ = true;
-    self_->send(store_, StoreEntries{std::move(entries)});
+  void propose(Propose& message, Promise& promise) {
+    auto command = cluster::decode_command(message.command);
+    if (!command) {
+      promise.deliver(answer(command.error()));
+      return;
+    }
+    const auto index = raft_.propose(std::move(message.command), steady_micros());
+    if (!index) {
+      promise.deliver(answer(index.error()));
+      return;
+    }
+    waiting_.push_back({*index, raft_.term(), std::move(*command), promise});
+  }
+
+  // Does what consensus asks for until it asks for nothing.
+  void pump() {
+    while (true) {
+      auto ready = raft_.take_ready(steady_micros());
+      if (ready.empty()) break;
+      if (!ready.messages.empty() || !ready.fetches.empty() || ready.snapshot_keep)
+        end_process("metadata", {Errc::internal, "a shard of one replica has something to tell to others"});
+      if (ready.store) {
+        held_step_ = std::move(ready.store);
+        store_held_step();  // to the disk while what is committed is applied
+      }
+      if (!ready.apply.empty()) apply(ready.apply);
+    }
+    if (raft_.role() == cluster::Role::leader && !early_.empty()) {
+      for (auto& early : std::exchange(early_, {})) propose(early.proposal, early.promise);
+      return pump();
+    }
+    set_raft_timer();
+  }
+
+  void set_raft_timer() {
+    const auto at = raft_.deadline();
+    if (at == raft_timer_at_) return;
+    raft_timer_at_ = at;
+    ++raft_timer_;
+    if (at == cluster::never) return;
+    const auto wait = std::max(at - steady_micros(), cluster::Duration(0));
+    self_->delayed_send(ReplicaActor{self_}, wait, RaftTimer{raft_timer_});
+  }
+
+  void store_held_step() {
+    if (!held_step_ || rows_behind()) return;
+    self_->send(store_, StoreEntries{std::move(*held_step_)});
+    held_step_.reset();
   }
 
   bool rows_behind() const {
@@ -139,32 +212,38 @@ class Replica {
            table_->overlay_bytes() > overlay_bounds_before_waiting * config_.checkpoint_overlay_bytes;
   }
 
-  void refuse(const Error& error) {
-    const auto refused = log_.refused();
-    for (std::size_t i = 0; i < refused.size() && !waiting_.empty(); ++i) {
-      waiting_.front().promise.deliver(answer(error));
-      waiting_.pop_front();
+  // Their places in the log will be used again, so that they are the last that wait.
+  void refuse(const Error& error, const std::vector<std::uint64_t>& dropped) {
+    for (auto& early : std::exchange(early_, {})) early.promise.deliver(answer(error));
+    while (!dropped.empty() && !waiting_.empty() && waiting_.back().index >= dropped.front()) {
+      waiting_.back().promise.deliver(answer(error));
+      waiting_.pop_back();
     }
   }
 
   void apply(const std::vector<storage::LogEntry>& entries) {
-    if (entries.empty()) return;
     storage::WriteBatch batch;
     std::vector<std::pair<Promise, Answer>> answers;
     std::vector<JournalGrew> grown;
     answers.reserve(entries.size());
     for (const auto& entry : entries) {
-      // Every entry of this start was proposed here, so its decoded form is the first that waits.
-      auto& waiting = waiting_.front();
-      if (waiting.index != entry.index)
+      if (entry.kind != static_cast<std::uint8_t>(cluster::EntryKindInLog::command)) continue;
+      const bool ours = !waiting_.empty() && waiting_.front().index == entry.index;
+      if (ours && waiting_.front().term != entry.term)
         end_process("metadata", {Errc::internal, "log entries and proposals are out of step"});
-      auto applied = machine_.apply(waiting.command, batch);
+      auto command = ours ? Result<cluster::Command>(std::move(waiting_.front().command))
+                          : cluster::decode_command(entry.body);
+      if (!command) end_process("metadata log", command.error());
+      auto applied = machine_.apply(*command, batch);
       if (!applied) end_process("metadata rows", applied.error());
-      answers.emplace_back(std::move(waiting.promise), answer(applied->result));
       if (applied->changed.value) grown.push_back({applied->changed.value, applied->cursor.value});
+      if (!ours) continue;
+      answers.emplace_back(std::move(waiting_.front().promise), answer(applied->result));
       waiting_.pop_front();
     }
-    table_->apply(std::move(batch), entries.back().index);
+    const auto last = entries.back().index;
+    batch.put(cluster::position_key, cluster::encode(raft_.position_at(last)));
+    table_->apply(std::move(batch), last);
     for (auto& [promise, result] : answers) promise.deliver(std::move(result));
     if (const auto hub = routes_->watch_hub())
       for (const auto& growth : grown) self_->send(hub, growth);
@@ -191,11 +270,14 @@ class Replica {
   std::shared_ptr<Routes> routes_;
   std::shared_ptr<storage::Table> table_;
   cluster::MetadataMachine machine_;
-  cluster::ReplicaLog log_;
+  cluster::Raft raft_;
   ShardStoreActor store_;
   CheckpointerActor checkpointer_;
-  std::deque<Waiting> waiting_;
-  bool storing_ = false;
+  std::deque<Waiting> waiting_;              // by index
+  std::vector<Early> early_;
+  std::optional<cluster::StoreStep> held_step_;
+  std::uint64_t raft_timer_ = 0;             // the number of the one that counts
+  cluster::Instant raft_timer_at_ = cluster::never;
   bool checkpointing_ = false;
   bool ticking_ = false;
   std::uint64_t log_bytes_ = 0;
@@ -212,7 +294,9 @@ ReplicaActor::behavior_type shard_replica(ReplicaActor::pointer self, OpenedShar
       [state](Propose& message) { return state->propose(message); },
       [state](const Ask& message) { return state->ask(message); },
       [state](const Stored& message) { state->stored(message); },
+      [state](const LogCompacted& message) { state->log_compacted(message); },
       [state](CheckpointWritten& message) { state->checkpoint_written(message); },
+      [state](const RaftTimer& message) { state->raft_timer(message); },
       [state](const TimerFired& message) { state->timer(message); },
   };
 }

@@ -35,21 +35,32 @@ struct Store {
     return !full;
   }
 
-  Stored write(const std::vector<storage::LogEntry>& entries) {
-    if (!has_room(steady_now())) return refused();
-    if (const auto appended = store->append(entries); !appended) {
-      if (appended.error().code != Errc::disk_full) end_process("metadata log", appended.error());
+  Stored write(const cluster::StoreStep& step) {
+    if (!has_room(steady_now())) return refused(step);
+    // The hard state first: a term that is stored although its step is refused does no harm.
+    auto written = step.hard_state ? store->set_hard_state(*step.hard_state) : Result<void>();
+    if (written) written = store->append(step.entries);
+    if (!written) {
+      if (written.error().code != Errc::disk_full) end_process("metadata log", written.error());
       full = true;
-      return refused();
+      return refused(step);
     }
     if (const auto synced = store->sync(); !synced) end_process("metadata log", synced.error());
-    return Stored{nullptr, store->used_bytes()};
+    return Stored{step.number, nullptr, store->used_bytes()};
   }
 
-  Stored refused() const {
+  Stored refused(const cluster::StoreStep& step) const {
     return Stored{
+        step.number,
         std::make_shared<const Error>(Error{Errc::disk_full, "the server is out of disk space; reading goes on"}),
         store->used_bytes()};
+  }
+
+  // Refused for want of room it is left for the next checkpoint.
+  bool compact(std::uint64_t index) {
+    const auto compacted = store->compact(index);
+    if (!compacted && compacted.error().code != Errc::disk_full) end_process("metadata log", compacted.error());
+    return compacted.ok();
   }
 };
 
@@ -60,10 +71,9 @@ ShardStoreActor::behavior_type shard_store(ShardStoreActor::pointer self, Replic
                                            std::shared_ptr<storage::Disk> disk, std::uint64_t reserve_bytes) {
   auto state = std::make_shared<Store>(Store{std::move(store), std::move(disk), reserve_bytes});
   return {
-      [self, state, replica](StoreEntries& message) { self->send(replica, state->write(message.entries)); },
-      [state](const CompactLog& message) {
-        if (const auto compacted = state->store->compact(message.index); !compacted)
-          if (compacted.error().code != Errc::disk_full) end_process("metadata log", compacted.error());
+      [self, state, replica](const StoreEntries& message) { self->send(replica, state->write(message.step)); },
+      [self, state, replica](const CompactLog& message) {
+        if (state->compact(message.index)) self->send(replica, LogCompacted{message.index});
       },
   };
 }

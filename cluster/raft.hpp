@@ -18,7 +18,6 @@
 #include "cluster/raft_progress.hpp"
 #include "cluster/raft_reads.hpp"
 #include "cluster/raft_snapshots.hpp"
-#include "cluster/replica_log.hpp"
 
 namespace cairn::cluster {
 

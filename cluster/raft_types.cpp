@@ -90,4 +90,19 @@ Result<Configuration> decode_configuration(BytesView bytes) {
   return configuration;
 }
 
+Bytes encode(const Position& position) {
+  return Writer().varint(position.index).varint(position.term).raw(encode(position.configuration)).take();
+}
+
+Result<Position> decode_position(BytesView bytes) {
+  const Error malformed{Errc::corrupt, "the row of the replica's position has a wrong form"};
+  Reader in(bytes);
+  Position position{in.varint(), in.varint(), {}};
+  if (in.failed()) return malformed;
+  auto configuration = decode_configuration(in.rest());
+  if (!configuration) return malformed;
+  position.configuration = std::move(*configuration);
+  return position;
+}
+
 }  // namespace cairn::cluster

@@ -28,6 +28,9 @@ inline constexpr Instant never = Instant::max();
 enum class Role : std::uint8_t { follower, pre_candidate, candidate, leader };
 std::string_view to_string(Role role);
 
+/// Kinds of log entries; part of the log: append only.
+enum class EntryKindInLog : std::uint8_t { no_op = 1, command = 2, configuration = 3 };
+
 /// Who belongs to a group. Both lists are sorted and share nobody.
 struct Configuration {
   std::vector<ReplicaId> voters;
@@ -62,6 +65,13 @@ struct Position {
   Configuration configuration;             ///< the last one at or before `index`
   friend bool operator==(const Position&, const Position&) = default;
 };
+
+/// Where a replica keeps its position among its rows: before all rows of the machine.
+inline constexpr BytesView position_key{"\x01position"};
+/// Value of that row (golden test).
+Bytes encode(const Position& position);
+/// corrupt if the bytes are not a whole position in its one form.
+Result<Position> decode_position(BytesView bytes);
 
 /// The bounds and intervals of one group. Each replica of a group must have the same election_timeout,
 /// lease_reads and clock_drift_ppm.

@@ -29,7 +29,9 @@ inline ReplicaActor::behavior_type fake_replica(ReplicaActor::pointer, std::shar
         return Answer{cluster::encode(shard->query(cluster::decode_query(message.query).value()))};
       },
       [](const Stored&) {},
+      [](const LogCompacted&) {},
       [](const CheckpointWritten&) {},
+      [](const RaftTimer&) {},
       [](const TimerFired&) {},
   };
 }
