@@ -128,6 +128,8 @@ void Raft::handle(const Message& message, SnapshotChunk& chunk, Instant now) {
 void Raft::snapshot_kept(std::uint64_t transfer, std::uint64_t next_offset, Instant) {
   if (!receiving_ || receiving_->local != transfer) return;
   receiving_->kept_offset = next_offset;
+  // A round of an earlier term would pass for one of this term.
+  if (receiving_->term != term()) return;
   send_when_stored(receiving_->from, SnapshotAnswer{receiving_->transfer, next_offset, false, receiving_->round}, 0);
 }
 

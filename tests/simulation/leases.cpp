@@ -1,0 +1,72 @@
+// What the promises of a leader's lease are for (Raft §6.4.1): others that would take over while the leader
+// still answers reads by itself, one trouble after the other, so that none heals another.
+#include "tests/simulation/world.hpp"
+
+namespace cairn::simulation {
+
+using namespace std::chrono_literals;
+
+void World::draw_leases() {
+  auto& raft = replica_settings_.raft;
+  raft.lease_reads = true;
+  raft.quiesce_after_heartbeats = 0;
+  // With few heartbeats a leader learns late that it is none.
+  if (random_.percent(70)) raft.heartbeat_interval = 70ms;
+  replica_settings_.store_time = Duration(200);
+  luck_.voters = random_.percent(70) ? 3 : 5;
+  luck_.trouble_micros = 600'000;
+  luck_.life_micros = 3'500'000;
+  luck_.delay_micros = 200;
+  luck_.loss = 0;
+  luck_.late = random_.percent(30) ? random_.below(20) : 0;
+  luck_.crashes = luck_.cuts = luck_.changes = luck_.clocks = luck_.rots = false;
+  luck_.hide_new_leaders = luck_.worst_drift = true;
+  readers_ = true;
+  luck_.chances = {0, 0, random_.percent(30) ? 1u : 0u, 0, 0, 0, 0, 6};
+}
+
+void World::lease_trouble() {
+  auto* lead = leader();
+  if (!lead || !cuts_.empty()) return;
+  const auto old = lead->id();
+  const auto rival = any(lead->raft().configuration().voters);
+  if (rival == old) return;
+  switch (random_.below(3)) {
+    case 0: silence_leader(old); break;
+    case 1: court(old, rival); break;
+    case 2: restart_voters(old, rival); break;
+  }
+}
+
+/// Nobody hears the leader, and all are told at once: another leads as soon as their promises end.
+void World::silence_leader(ReplicaId old) {
+  cut_off(old);
+  for (const auto id : ids())
+    if (id != old) after(Duration(random_.below(2'000)), [this, id, old] { replica(id)->peer_down(old); });
+  heal_after(400ms);
+}
+
+/// One that no longer hears the leader asks for the votes of those who do.
+void World::court(ReplicaId old, ReplicaId rival) {
+  cuts_.insert({old, rival});
+  cuts_.insert({rival, old});
+  trace(old, "and " + std::to_string(rival.value) + " are cut apart");
+  if (random_.percent(60)) replica(rival)->peer_down(old);
+  heal_after(500ms);
+}
+
+/// As before, but those who do hear the leader restart, and it is cut off from them.
+void World::restart_voters(ReplicaId old, ReplicaId rival) {
+  court(old, rival);
+  replica(rival)->peer_down(old);
+  after(replica_settings_.raft.election_timeout + Duration(random_.below(80'000)), [this, old, rival] {
+    cut_off(old);
+    for (const auto id : ids())
+      if (id != old && id != rival && replica(id)->up()) {
+        replica(id)->crash();
+        restart_later(id, 2'000);
+      }
+  });
+}
+
+}  // namespace cairn::simulation
