@@ -31,7 +31,7 @@ std::vector<Form> forms() {
       {Heartbeat{4, 9, true}, "05 04 09 01"},
       {HeartbeatAnswer{9}, "06 09"},
       {SnapshotChunk{8, {6, 3, configuration}, 5, true, 0x01020304, 9, "xyz"},
-       "07 08 06 03 05 0201020103 05 01 04030201 09 03 78797a"},
+       "07 08 06 03 05 0201020103 05 01 01020304 09 03 78797a"},
       {SnapshotAnswer{8, 5, false, 9}, "08 08 05 00 09"},
       {SnapshotAnswer{8, 0, true, 9}, "08 08 00 01 09"},
       {TransferNow{}, "09"},

@@ -68,12 +68,15 @@ class One {
     settle();
     hear(2, raft_.term() + 1, VoteAnswer{true, true});
     hear(2, raft_.term(), VoteAnswer{false, true});
+    last_round_ = 0;
+    (void)round();
     sent.clear();
   }
   /// Leads, and 2 has its log: the round that goes with it is confirmed.
   void settle_in_office() {
     win();
     acknowledge(2);
+    (void)round();
     sent.clear();
   }
   void acknowledge(std::uint64_t from) {
@@ -295,6 +298,25 @@ TEST(RaftLeading, CommitsEarlierTermsOnlyWithAnEntryOfItsOwn) {
   EXPECT_EQ(one->commit(), 0u) << "a copy of entry 1 on each may still be replaced";
   one.hear(2, 2, AppendAnswer{true, 2, 0, 0});
   EXPECT_EQ(one->commit(), 2u);
+}
+
+TEST(RaftLeading, AppendsThatOvertookEachOtherCallForFewNewOnes) {
+  RaftOptions options;
+  options.max_append_entries = 1;
+  One one(options);
+  one.settle_in_office();
+  for (int i = 0; i < 60; ++i) ASSERT_TRUE(one->propose("a", one.now).ok());
+  one.settle();
+  ASSERT_EQ(one.take<Append>().size(), 60u) << "all to 2; 3 has not answered its probe";
+  // The first of them comes last: 2 refuses the others, and what it accepted is told twice.
+  for (std::uint64_t prev = 61; prev > 1; --prev) {
+    one.hear(2, one->term(), AppendAnswer{false, prev, 2, 0});
+    one.hear(2, one->term(), AppendAnswer{true, 1, 0, 0});
+  }
+  EXPECT_LE(one.take<Append>().size(), 4u);
+  for (std::uint64_t index = 2; index <= 61; ++index) one.hear(2, one->term(), AppendAnswer{true, index, 0, 0});
+  EXPECT_GT(one.take<Append>().size(), 50u);
+  EXPECT_EQ(one->commit(), 61u);
 }
 
 TEST(RaftLeading, ALeaseEnds) {

@@ -13,9 +13,9 @@ void World::client_step(std::size_t which) {
   client.key = 1 + random_.below(keys_);
   client.floor = checks_.acknowledged_index();
   const auto kind = random_.below(100);
-  client.kind = kind < client.put_percent ? Client::Kind::put
-                : random_.percent(70)     ? Client::Kind::read
-                                          : Client::Kind::local_read;
+  client.kind = kind < client.put_percent && !writes_held_ ? Client::Kind::put
+                : random_.percent(70)                      ? Client::Kind::read
+                                                           : Client::Kind::local_read;
   if (client.kind == Client::Kind::put) client.put = {client.id, ++client.sequence, client.key, next_value_++};
   client_attempt(which);
 }

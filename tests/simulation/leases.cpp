@@ -27,7 +27,7 @@ void World::draw_leases() {
 
 void World::lease_trouble() {
   auto* lead = leader();
-  if (!lead || !cuts_.empty()) return;
+  if (!lead || !cuts_.empty() || writes_held_) return;
   const auto old = lead->id();
   const auto rival = any(lead->raft().configuration().voters);
   if (rival == old) return;
@@ -46,20 +46,24 @@ void World::silence_leader(ReplicaId old) {
   heal_after(400ms);
 }
 
-/// One that no longer hears the leader asks for the votes of those who do.
+/// One that no longer hears the leader asks for the votes of those who do. Its log must be as long as theirs.
 void World::court(ReplicaId old, ReplicaId rival) {
-  cuts_.insert({old, rival});
-  cuts_.insert({rival, old});
-  trace(old, "and " + std::to_string(rival.value) + " are cut apart");
-  if (random_.percent(60)) replica(rival)->peer_down(old);
-  heal_after(500ms);
+  writes_held_ = true;
+  after(30ms, [this, old, rival] {
+    if (!chaos_) return;
+    cuts_.insert({old, rival});
+    cuts_.insert({rival, old});
+    trace(old, "and " + std::to_string(rival.value) + " are cut apart");
+    replica(rival)->peer_down(old);
+    heal_after(450ms);
+  });
 }
 
 /// As before, but those who do hear the leader restart, and it is cut off from them.
 void World::restart_voters(ReplicaId old, ReplicaId rival) {
   court(old, rival);
-  replica(rival)->peer_down(old);
-  after(replica_settings_.raft.election_timeout + Duration(random_.below(80'000)), [this, old, rival] {
+  after(30ms + replica_settings_.raft.election_timeout + Duration(random_.below(80'000)), [this, old, rival] {
+    if (!chaos_) return;
     cut_off(old);
     for (const auto id : ids())
       if (id != old && id != rival && replica(id)->up()) {

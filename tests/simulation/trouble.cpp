@@ -72,6 +72,8 @@ void World::hide_new_leader(const cluster::Message& message) {
   }
   if (!leads || message.term <= newest_term_) return;
   newest_term_ = message.term;
+  writes_held_ = false;
+  if (readers_) clients_[0].target = message.from;
   for (const auto& [id, replica] : replicas_)
     if (id != message.from && replica->up() && replica->raft().role() == cluster::Role::leader) {
       cut_off(id);
@@ -162,6 +164,7 @@ void World::cut() {
 void World::heal() {
   if (!cuts_.empty()) trace(cluster::no_replica, "healed");
   cuts_.clear();
+  writes_held_ = false;
   ++heals_;
 }
 

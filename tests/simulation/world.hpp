@@ -165,7 +165,8 @@ class World : public Surroundings {
   std::uint64_t keys_ = 3;
   bool chaos_ = true;
   bool quiet_clients_ = false;
-  bool readers_ = false;
+  bool readers_ = false;                                 // a client that only writes, one that only reads
+  bool writes_held_ = false;                             // clients only read meanwhile
   std::uint64_t newest_term_ = 0;
   ReplicaId rotten_ = cluster::no_replica;               // its log was damaged in this run
   RunOutcome outcome_;
