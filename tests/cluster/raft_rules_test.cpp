@@ -276,6 +276,7 @@ TEST(RaftFollowing, ASilentGroupWakes) {
       {"the leader has something to say", [](One& one) { one.hear(2, 1, Heartbeat{0, 1, false}); }}};
   for (const auto& c : cases) {
     One one;
+    one.hear(2, 1, Heartbeat{0, 1, false});
     one.hear(2, 1, Heartbeat{0, 0, true});
     ASSERT_TRUE(one->quiescent());
     ASSERT_EQ(one->deadline(), never);
@@ -285,9 +286,14 @@ TEST(RaftFollowing, ASilentGroupWakes) {
     EXPECT_LE(one->deadline(), one.now + 2 * RaftOptions{}.election_timeout) << c.what;
   }
   One one;
+  one.hear(2, 1, Heartbeat{0, 1, false});
   one.hear(2, 1, Heartbeat{0, 0, true});
   one->peer_down(ReplicaId{3}, one.now);
   EXPECT_TRUE(one->quiescent()) << "that one does not lead";
+  one->peer_down(ReplicaId{2}, one.now);
+  one.hear(2, 1, Heartbeat{0, 0, true});
+  EXPECT_FALSE(one->quiescent()) << "it was on its way when its sender died";
+  EXPECT_NE(one->deadline(), never);
 }
 
 TEST(RaftLeading, CommitsEarlierTermsOnlyWithAnEntryOfItsOwn) {
