@@ -515,6 +515,7 @@ TEST(RaftSnapshots, APartKeptForAnEarlierTermIsNotAnswered) {
   one.hear(3, 5, VoteAnswer{true, false});
   one.sent.clear();
   one->snapshot_kept(one.keeps[0].transfer, 3, one.now);
+  one->snapshot_installed(one.keeps[1].transfer, one.now);
   one.settle();
   EXPECT_TRUE(one.take<SnapshotAnswer>().empty()) << "its round would count in term 5 if 2 leads again";
 }
