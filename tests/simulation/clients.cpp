@@ -81,7 +81,8 @@ void World::client_finish(std::size_t which, std::uint64_t value) {
   }
   client.idle = true;
   // Bursts and pauses, so that batches form and an idle group falls silent.
-  const auto pause = random_.percent(5)    ? random_.below(400'000)
+  const auto pause = writes_held_          ? random_.below(1'000)
+                     : random_.percent(5)  ? random_.below(400'000)
                      : random_.percent(60) ? random_.below(2'000)
                                            : random_.below(20'000);
   after(Duration(pause), [this, which] { client_step(which); });

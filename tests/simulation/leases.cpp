@@ -9,6 +9,7 @@ using namespace std::chrono_literals;
 void World::draw_leases() {
   auto& raft = replica_settings_.raft;
   raft.lease_reads = true;
+  raft.clock_drift_ppm = random_.percent(30) ? 20'000 : 100'000;
   raft.quiesce_after_heartbeats = 0;
   // With few heartbeats a leader learns late that it is none.
   if (random_.percent(70)) raft.heartbeat_interval = 70ms;
@@ -38,12 +39,26 @@ void World::lease_trouble() {
   }
 }
 
-/// Nobody hears the leader, and all are told at once: another leads as soon as their promises end.
+/// The leader's clock runs as slowly as it may from now on, the others' as fast.
+void World::turn_clocks(ReplicaId old) {
+  const auto bound = static_cast<std::int64_t>(replica_settings_.raft.clock_drift_ppm);
+  for (const auto id : ids()) replica(id)->set_drift(id == old ? -bound : bound);
+}
+
+/// Nobody hears the leader, and some are told at once: another leads as soon as their promises end.
 void World::silence_leader(ReplicaId old) {
-  cut_off(old);
-  for (const auto id : ids())
-    if (id != old) after(Duration(random_.below(2'000)), [this, id, old] { replica(id)->peer_down(old); });
-  heal_after(400ms);
+  writes_held_ = true;
+  turn_clocks(old);
+  after(90ms + Duration(random_.below(70'000)), [this, old] {
+    if (!chaos_) return;
+    cut_off(old);
+    // One that campaigns alone wins at once.
+    const auto rival = any(ids());
+    const bool all = random_.percent(30);
+    for (const auto id : ids())
+      if (id != old && (all || id == rival || rival == old)) replica(id)->peer_down(old);
+    heal_after(350ms);
+  });
 }
 
 /// One that no longer hears the leader asks for the votes of those who do. Its log must be as long as theirs.

@@ -136,6 +136,7 @@ class World : public Surroundings {
   // What leases promise (leases.cpp).
   void draw_leases();
   void lease_trouble();
+  void turn_clocks(ReplicaId old);
   void silence_leader(ReplicaId old);
   void court(ReplicaId old, ReplicaId rival);
   void restart_voters(ReplicaId old, ReplicaId rival);
