@@ -1,5 +1,6 @@
 #include "tests/simulation/world.hpp"
 
+#include <algorithm>
 #include <cstdio>
 
 namespace cairn::simulation {
@@ -106,6 +107,8 @@ void World::draw_theme() {
       luck_.cut_micros = 250'000;
       raft.lease_reads = false;
       raft.snapshot_chunk_bytes *= 20;
+      // One by one over a slow network they would not be sent before the end.
+      raft.max_messages_in_flight = std::max<std::size_t>(raft.max_messages_in_flight, 4);
       replica_settings_.checkpoint_entries = random_.between(3, 10);
       replica_settings_.kept_entries = 0;
       luck_.chances = {1, 6, 0, 1, 0, 0, 0, 0};
