@@ -170,7 +170,9 @@ void Raft::handle(const Message& message, const VoteRequest& request, Instant no
   }
   const ReplicaId vote{hard_state_.vote};
   const bool free = vote == no_replica || vote == message.from || faults_.has(Fault::vote_twice_in_term);
-  const bool granted = free && role_ != Role::leader && up_to_date(request);
+  // Also in a term that this replica took up without voting the promise to an earlier leader stands.
+  const bool kept = request.transfer || !promised(now);
+  const bool granted = free && kept && role_ != Role::leader && up_to_date(request);
   if (granted) {
     if (vote != message.from) set_hard_state(term(), message.from);
     reset_election_timer(now);

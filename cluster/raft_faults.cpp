@@ -15,7 +15,7 @@ constexpr std::array fault_words = std::to_array<std::string_view>({
     "keep_leading_in_old_term", "never_send_again", "no_configuration_rollback",
     "configuration_when_committed", "configuration_before_own_entry", "two_configurations_at_once",
     "removed_leader_counts_itself", "read_without_round", "read_before_own_entry",
-    "read_round_from_before", "lease_without_end", "lease_after_transfer", "vote_within_lease",
+    "read_round_from_before", "lease_without_end", "lease_without_drift", "lease_after_transfer", "vote_within_lease",
     "restart_forgets_lease", "keep_log_after_snapshot", "snapshot_chunk_unchecked",
     "snapshot_out_of_order", "snapshot_without_configuration", "no_check_quorum",
     "quiescent_for_ever", "transfer_without_end", "apply_past_gap", "result_by_client_only",

@@ -44,6 +44,7 @@ enum class Fault : std::uint8_t {
   read_before_own_entry,          ///< a new leader reads before it committed an entry
   read_round_from_before,         ///< a round that began before the read confirms it
   lease_without_end,              ///< the lease is served after its end
+  lease_without_drift,            ///< the lease takes no account of clocks that run unevenly
   lease_after_transfer,           ///< the lease is served after leadership was handed on
   vote_within_lease,              ///< a follower votes although it promised not to
   restart_forgets_lease,          ///< a restarted follower votes at once

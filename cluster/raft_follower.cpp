@@ -78,12 +78,14 @@ void Raft::commit_to(std::uint64_t index) {
 }
 
 void Raft::handle(const Message& message, const Heartbeat& heartbeat, Instant now) {
+  const bool followed = leader_ == message.from;
   follow(message, now);
   if (installing_) return;
   commit_to(heartbeat.commit);
   // The answer says only that no later term is known here: a slow disk does not hold it up.
   if (heartbeat.round > 0) send_when_stored(message.from, HeartbeatAnswer{heartbeat.round}, 0);
-  if (heartbeat.quiesce && commit_ == log_.last_index()) {
+  // If this was on its way when the leader was said to be down, nobody will say so again.
+  if (heartbeat.quiesce && followed && commit_ == log_.last_index()) {
     quiescent_ = true;
     timer_ = never;
   }
@@ -128,6 +130,8 @@ void Raft::handle(const Message& message, SnapshotChunk& chunk, Instant now) {
 void Raft::snapshot_kept(std::uint64_t transfer, std::uint64_t next_offset, Instant) {
   if (!receiving_ || receiving_->local != transfer) return;
   receiving_->kept_offset = next_offset;
+  // A round of an earlier term would pass for one of this term.
+  if (receiving_->term != term()) return;
   send_when_stored(receiving_->from, SnapshotAnswer{receiving_->transfer, next_offset, false, receiving_->round}, 0);
 }
 

@@ -258,8 +258,8 @@ void Raft::try_transfer(Instant now) {
 /// clocks, each wrong by the stated bound, may disagree by twice that (Raft §6.4.1).
 bool Raft::lease_holds(Instant now) const {
   if (!options_.lease_reads || lease_given_up_ || !reads_.confirmed_since()) return false;
-  const auto lease = options_.election_timeout * (1'000'000 - 2 * static_cast<std::int64_t>(options_.clock_drift_ppm)) /
-                     1'000'000;
+  const std::int64_t clocks = faults_.has(Fault::lease_without_drift) ? 0 : 2;
+  const auto lease = options_.election_timeout * (1'000'000 - clocks * options_.clock_drift_ppm) / 1'000'000;
   return now < *reads_.confirmed_since() + lease || faults_.has(Fault::lease_without_end);
 }
 

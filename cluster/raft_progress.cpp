@@ -9,7 +9,8 @@ bool RaftProgress::may_send(const RaftOptions& options) const {
   switch (state_) {
     case State::probe: return !paused_;
     case State::replicate:
-      return in_flight_.size() < options.max_messages_in_flight && bytes_in_flight_ < options.max_bytes_in_flight;
+      return in_flight_.size() < std::min(window_, options.max_messages_in_flight) &&
+             bytes_in_flight_ < options.max_bytes_in_flight;
     case State::snapshot: return false;
   }
   return false;
@@ -23,8 +24,8 @@ void RaftProgress::sent(std::uint64_t last_index, std::size_t entries, std::size
   }
   if (entries == 0) return;
   if (in_flight_.empty()) moved_ = now;
+  in_flight_.push_back({next_ - 1, last_index, bytes});
   next_ = last_index + 1;
-  in_flight_.push_back({last_index, bytes});
   bytes_in_flight_ += bytes;
 }
 
@@ -32,6 +33,8 @@ void RaftProgress::accepted(std::uint64_t index, Instant now) {
   match_ = std::max(match_, index);
   if (state_ == State::snapshot) return;
   if (state_ == State::probe) {
+    // An answer to an append from before the probe does not say where the logs agree.
+    if (index + 1 < next_) return;
     state_ = State::replicate;
     paused_ = false;
     next_ = match_ + 1;
@@ -40,6 +43,7 @@ void RaftProgress::accepted(std::uint64_t index, Instant now) {
   next_ = std::max(next_, match_ + 1);
   while (!in_flight_.empty() && in_flight_.front().last_index <= index) {
     bytes_in_flight_ -= in_flight_.front().bytes;
+    ++window_;
     in_flight_.pop_front();
     moved_ = now;
   }
@@ -48,6 +52,8 @@ void RaftProgress::accepted(std::uint64_t index, Instant now) {
 bool RaftProgress::rejected(std::uint64_t prev_index, std::uint64_t hint) {
   if (prev_index <= match_ || state_ == State::snapshot) return false;
   if (state_ == State::probe && prev_index + 1 != next_) return false;
+  const auto of_it = [&](const Sent& sent) { return sent.prev_index == prev_index; };
+  if (state_ == State::replicate && std::ranges::none_of(in_flight_, of_it)) return false;
   // In the pipe everything after the rejected append is rejected as well: begin where the logs may agree.
   probe_from(std::max(match_ + 1, std::min(hint, prev_index)));
   return true;
@@ -69,6 +75,7 @@ void RaftProgress::probe_from(std::uint64_t next) {
   next_ = std::max<std::uint64_t>(next, 1);
   in_flight_.clear();
   bytes_in_flight_ = 0;
+  window_ = 1;
   paused_ = false;
   probe_unanswered_ = false;
 }

@@ -32,7 +32,7 @@ class RaftProgress {
 
   /// Durable there up to `index`.
   void accepted(std::uint64_t index, Instant now);
-  /// No match at `prev_index`. False if the answer is about an append of long ago.
+  /// No match at `prev_index`. False if the answer is about an append that is no longer on its way.
   bool rejected(std::uint64_t prev_index, std::uint64_t hint);
   /// Something came from it.
   void hear(Instant now) {
@@ -52,6 +52,7 @@ class RaftProgress {
 
  private:
   struct Sent {
+    std::uint64_t prev_index;
     std::uint64_t last_index;
     std::size_t bytes;
   };
@@ -60,6 +61,9 @@ class RaftProgress {
   std::uint64_t next_;
   std::deque<Sent> in_flight_;
   std::size_t bytes_in_flight_ = 0;
+  // Appends in flight at most. After a refusal it grows again with what is accepted, as each of many that
+  // overtook each other is refused, and would otherwise call for as many again.
+  std::size_t window_ = std::size_t{1} << 20;
   bool paused_ = false;             // in probe: an append is on its way
   bool probe_unanswered_ = false;
   Instant heard_;

@@ -1,5 +1,6 @@
-// Consensus step by step: what one replica does alone, what it holds back until it is durable, and the
-// form of its messages. What several do under bad luck is tests/simulation.
+// Consensus step by step: what one replica does alone, what it holds back until it is durable. Its rules
+// are in raft_rules_test.cpp, the form of its messages in raft_messages_test.cpp, and what several do under
+// bad luck in tests/simulation.
 #include <gtest/gtest.h>
 
 #include "cluster/raft.hpp"
@@ -17,15 +18,6 @@ Configuration voters(std::initializer_list<std::uint64_t> ids) {
 
 Raft fresh(std::uint64_t self, const Configuration& founders) {
   return Raft(ReplicaId{self}, RaftOptions{}, RaftRecovered{{}, {0, 0, founders}, RaftLog()}, Instant(0), 1);
-}
-
-std::string hex(const Bytes& bytes) {
-  std::string out;
-  for (const unsigned char c : bytes) {
-    out += "0123456789abcdef"[c >> 4];
-    out += "0123456789abcdef"[c & 15];
-  }
-  return out;
 }
 
 TEST(Raft, OneReplicaCommitsAloneOnceItIsDurable) {
@@ -102,30 +94,6 @@ TEST(Raft, AFollowerThatHearsThatItsLeaderIsDownAsksAtOnce) {
   EXPECT_LE(raft.deadline(), Instant(2000) + RaftOptions{}.down_delay);
   raft.tick(raft.deadline());
   EXPECT_EQ(raft.role(), Role::pre_candidate);
-}
-
-TEST(RaftMessages, HaveOneForm) {
-  const Message append{ReplicaId{1}, ReplicaId{2}, 3, Append{4, 2, 4, 9, {{5, 3, 2, "ab"}}}};
-  EXPECT_EQ(hex(encode(append)), "01020303040204090105030202" "6162");
-  const Message heartbeat{ReplicaId{1}, ReplicaId{300}, 3, Heartbeat{4, 9, true}};
-  EXPECT_EQ(hex(encode(heartbeat)), "01ac020305040901");
-  const Message vote{ReplicaId{1}, ReplicaId{2}, 3, VoteRequest{true, false, 7, 2}};
-  EXPECT_EQ(hex(encode(vote)), "010203010100" "0702");
-  EXPECT_EQ(hex(encode(voters({1, 2}).with_learner(ReplicaId{3}))), "0201020103");
-  for (const auto& message : {append, heartbeat, vote}) {
-    const auto bytes = encode(message);
-    EXPECT_EQ(decode_message(bytes).value(), message);
-    for (std::size_t cut = 0; cut < bytes.size(); ++cut) EXPECT_FALSE(decode_message(bytes.substr(0, cut)).ok());
-    EXPECT_FALSE(decode_message(bytes + "x").ok());
-  }
-}
-
-TEST(RaftConfiguration, RefusesBytesOfAnotherForm) {
-  for (const auto& bytes : {std::string("\x02\x02\x01\x00", 4), std::string("\x01\x01\x01\x01", 4),
-                                  std::string("\x01\x00\x00", 3), std::string("\xff\xff", 2)})
-    EXPECT_FALSE(decode_configuration(bytes).ok());
-  EXPECT_TRUE(one_voter_apart(voters({1, 2}), voters({1, 2, 3})));
-  EXPECT_FALSE(one_voter_apart(voters({1, 2}), voters({1, 3})));
 }
 
 }  // namespace

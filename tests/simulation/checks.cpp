@@ -36,6 +36,7 @@ void Checks::stepped(const cluster::Raft& raft) {
            log.term_at(seen.last_index) != seen.last_term))
         violated("Leader Append-Only: " + name(raft.self()) + " removed entries while it led");
     } else {
+      elected(raft);
       for (auto it = committed_.lower_bound(log.first_index() - 1); it != committed_.end(); ++it)
         if (it->first > 0 && log.term_at(it->first) != it->second)
           violated("Leader Completeness: " + name(raft.self()) + " leads in term " + number(raft.term()) +
@@ -44,6 +45,10 @@ void Checks::stepped(const cluster::Raft& raft) {
   }
   if (log.last_index() >= log.first_index() && *log.term_at(log.first_index()) < *log.term_at(log.first_index() - 1))
     violated("Log Matching: " + name(raft.self()) + " keeps entries that its snapshot does not lead to");
+  const auto known = leaders_.find(raft.term());
+  if (raft.leader() != cluster::no_replica && (known == leaders_.end() || known->second != raft.leader()))
+    violated("Raft §3.3: " + name(raft.self()) + " follows " + name(raft.leader()) + ", which does not lead in term " +
+             number(raft.term()));
   if (raft.term() < seen.term) violated("a term went back at " + name(raft.self()));
   if (raft.commit() < seen.commit) violated("a commit index went back at " + name(raft.self()));
   if (raft.applied() > raft.commit() || raft.commit() > log.last_index())
@@ -51,6 +56,18 @@ void Checks::stepped(const cluster::Raft& raft) {
   configurations(raft);
   if (raft.commit() > seen.commit) commits(raft, std::max(seen.commit, log.first_index() - 1));
   seen = {raft.role(), raft.term(), log.last_index(), log.last_term(), raft.commit()};
+}
+
+/// Two that are elected in one term take a rare chain of events; one without a majority of votes shows it.
+void Checks::elected(const cluster::Raft& raft) {
+  const auto& own = disks_.at(raft.self())->durable().hard_state;
+  std::size_t votes = 0;
+  for (const auto id : raft.configuration().voters)
+    votes += id == raft.self() ? own.term == raft.term() && own.vote == id.value
+                               : votes_.contains({raft.term(), raft.self(), id});
+  if (votes < raft.configuration().majority())
+    violated("Raft §3.4: " + name(raft.self()) + " leads in term " + number(raft.term()) + " with " + number(votes) +
+             " votes");
 }
 
 void Checks::commits(const cluster::Raft& raft, std::uint64_t from) {
@@ -111,14 +128,16 @@ void Checks::configurations(const cluster::Raft& raft) {
     violated("Raft §4.1: the configuration of " + name(raft.self()) + " is not the last one in its log");
 }
 
-void Checks::sending(const cluster::Raft& raft, const cluster::Message& message) const {
+void Checks::sending(const cluster::Raft& raft, const cluster::Message& message) {
   const auto& disk = disks_.at(raft.self())->durable();
   const auto promise = [&](bool kept, const char* what) {
     if (!kept) violated(name(raft.self()) + " promises " + what + " that is not durable: " + describe(message));
   };
-  if (const auto* vote = std::get_if<cluster::VoteAnswer>(&message.body); vote && vote->granted && !vote->pre)
+  if (const auto* vote = std::get_if<cluster::VoteAnswer>(&message.body); vote && vote->granted && !vote->pre) {
     promise(disk.hard_state.term > message.term ||
                 (disk.hard_state.term == message.term && disk.hard_state.vote == message.to.value), "a vote");
+    votes_.insert({message.term, message.to, raft.self()});
+  }
   if (const auto* append = std::get_if<cluster::AppendAnswer>(&message.body)) {
     promise(disk.hard_state.term >= message.term, "a term");
     if (append->accepted)

@@ -7,6 +7,7 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "cluster/raft.hpp"
@@ -31,7 +32,7 @@ class Checks {
   /// After every step of a replica.
   void stepped(const cluster::Raft& raft);
   /// A message leaves: what it promises is durable.
-  void sending(const cluster::Raft& raft, const cluster::Message& message) const;
+  void sending(const cluster::Raft& raft, const cluster::Message& message);
   /// Entries on their way to a replica's disk.
   void storing(const cluster::Raft& raft, const std::vector<storage::LogEntry>& entries);
   /// A replica applies an entry; `result` and `cursor` are what came of a command.
@@ -71,6 +72,7 @@ class Checks {
     std::uint64_t before;
   };
   std::uint64_t value_at(std::uint64_t key, std::uint64_t index) const;
+  void elected(const cluster::Raft& raft);
   void commits(const cluster::Raft& raft, std::uint64_t from);
   void configurations(const cluster::Raft& raft);
 
@@ -78,6 +80,7 @@ class Checks {
   std::map<cluster::ReplicaId, std::shared_ptr<SimLogDisk>> disks_;
   std::map<cluster::ReplicaId, Seen> seen_;
   std::map<std::uint64_t, cluster::ReplicaId> leaders_;                         // by term
+  std::set<std::tuple<std::uint64_t, cluster::ReplicaId, cluster::ReplicaId>> votes_;   // term, for, by
   struct Written {
     std::uint64_t before_term;
     std::size_t hash;

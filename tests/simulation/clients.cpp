@@ -13,9 +13,9 @@ void World::client_step(std::size_t which) {
   client.key = 1 + random_.below(keys_);
   client.floor = checks_.acknowledged_index();
   const auto kind = random_.below(100);
-  client.kind = kind < client.put_percent ? Client::Kind::put
-                : random_.percent(70)     ? Client::Kind::read
-                                          : Client::Kind::local_read;
+  client.kind = kind < client.put_percent && !writes_held_ ? Client::Kind::put
+                : random_.percent(70)                      ? Client::Kind::read
+                                                           : Client::Kind::local_read;
   if (client.kind == Client::Kind::put) client.put = {client.id, ++client.sequence, client.key, next_value_++};
   client_attempt(which);
 }
@@ -81,15 +81,17 @@ void World::client_finish(std::size_t which, std::uint64_t value) {
   }
   client.idle = true;
   // Bursts and pauses, so that batches form and an idle group falls silent.
-  const auto pause = random_.percent(5)    ? random_.below(400'000)
+  const auto pause = writes_held_          ? random_.below(1'000)
+                     : random_.percent(5)  ? random_.below(400'000)
                      : random_.percent(60) ? random_.below(2'000)
                                            : random_.below(20'000);
   after(Duration(pause), [this, which] { client_step(which); });
 }
 
-/// A burst of writes of clients that are gone before they are answered.
+/// A burst of writes of clients that are gone before they are answered: no more than a slow network, on
+/// which appends overtake each other, can bring to all before the end.
 void World::flood(ReplicaId at) {
-  for (std::uint64_t i = random_.between(50, 200); i > 0; --i) {
+  for (auto i = random_.between(50, 200) / (luck_.delay_micros > 1'000 ? 5 : 1); i > 0; --i) {
     const Put put{1'000 + next_value_, 1, 99, next_value_};
     ++next_value_;
     after(Duration(random_.below(60'000)), [this, at, put] {

@@ -16,6 +16,12 @@ Instant SimReplica::local_now() const {
   return clock_offset_ + around_.now() + around_.now() * drift_ / 1'000'000;
 }
 
+void SimReplica::set_drift(std::int64_t millionths) {
+  const auto before = local_now();
+  drift_ = millionths;
+  clock_offset_ += before - local_now();
+}
+
 Duration SimReplica::store_time() {
   const auto mean = static_cast<std::uint64_t>(settings_.store_time.count()) * static_cast<std::uint64_t>(slow_);
   return Duration(mean / 2 + around_.random().below(mean + 1));
@@ -180,7 +186,7 @@ void SimReplica::arm_timer() {
   ++timer_;
   if (deadline == cluster::never) return;
   const auto wait = std::max(deadline - local_now(), Duration(0));
-  after(wait + wait * 30'000 / 1'000'000 + Duration(1), [this, timer = timer_] {
+  after(wait * 1'000'000 / (1'000'000 + drift_) + Duration(1), [this, timer = timer_] {
     if (timer != timer_) return;
     raft_->tick(local_now());
     pump();

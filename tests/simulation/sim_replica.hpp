@@ -54,7 +54,8 @@ class SimReplica {
   void receive(const cluster::Message& message);
   void peer_down(ReplicaId peer);
   void jump_clock(Duration by) { clock_offset_ += by; }
-  void set_drift(std::int64_t millionths) { drift_ = millionths; }
+  /// How fast its clock runs from now on.
+  void set_drift(std::int64_t millionths);
   void set_full(bool full) { full_ = full; }
   void set_slow(int factor) { slow_ = factor; }
   bool rot() { return disk_->rot(around_.random()); }

@@ -62,7 +62,7 @@ void World::hide_new_leader(const cluster::Message& message) {
   const bool leads = std::holds_alternative<cluster::Heartbeat>(message.body);
   const bool hands_on = std::holds_alternative<cluster::TransferNow>(message.body);
   if (hands_on && random_.percent(50)) {
-    after(Duration(300'000), [this] { heal(); });
+    heal_after(300ms);
     const auto old = message.from;
     after(Duration(0), [this, old] {
       for (const auto other : ids())
@@ -72,42 +72,13 @@ void World::hide_new_leader(const cluster::Message& message) {
   }
   if (!leads || message.term <= newest_term_) return;
   newest_term_ = message.term;
+  writes_held_ = false;
+  if (readers_) clients_[0].target = message.from;
   for (const auto& [id, replica] : replicas_)
     if (id != message.from && replica->up() && replica->raft().role() == cluster::Role::leader) {
       cut_off(id);
-      after(Duration(250'000), [this] { heal(); });
+      heal_after(250ms);
     }
-}
-
-/// What the promises of a lease are for.
-void World::lease_trouble() {
-  auto* lead = leader();
-  if (!lead || lead->raft().configuration().voters.size() < 3) return;
-  const auto old = lead->id();
-  const auto voters = lead->raft().configuration().voters;
-  const auto rival = any(voters);
-  if (rival == old) return;
-  if (random_.percent(30)) {
-    cut_off(old);
-    for (const auto id : ids())
-      if (id != old) after(Duration(random_.below(2'000)), [this, id, old] { replica(id)->peer_down(old); });
-    after(Duration(400'000), [this] { heal(); });
-    return;
-  }
-  cuts_.insert({old, rival});
-  cuts_.insert({rival, old});
-  trace(old, "and " + std::to_string(rival.value) + " are cut apart");
-  const bool restarts = random_.percent(60);
-  after(Duration(60'000 + random_.below(300'000)), [this, old, rival, voters, restarts] {
-    if (!restarts || !replica(old)->up()) return;
-    cut_off(old);
-    for (const auto id : voters)
-      if (id != old && id != rival && replica(id)->up()) {
-        replica(id)->crash();
-        restart_later(id, 2'000);
-      }
-  });
-  after(Duration(700'000), [this] { heal(); });
 }
 
 void World::disk_trouble(ReplicaId victim) {
@@ -193,6 +164,15 @@ void World::cut() {
 void World::heal() {
   if (!cuts_.empty()) trace(cluster::no_replica, "healed");
   cuts_.clear();
+  writes_held_ = false;
+  ++heals_;
+}
+
+/// Heals what is cut now, not what is cut later.
+void World::heal_after(Duration delay) {
+  after(delay, [this, heals = heals_] {
+    if (heals == heals_) heal();
+  });
 }
 
 void World::replace_withdrawn(SimReplica& lead, bool& acted) {

@@ -1,5 +1,6 @@
 #include "tests/simulation/world.hpp"
 
+#include <algorithm>
 #include <cstdio>
 
 namespace cairn::simulation {
@@ -23,7 +24,8 @@ std::string stamp(Instant at) {
 World::World(const RunSettings& settings) : settings_(settings), random_(settings.seed * 0x9e37 + 77) {
   draw_luck();
   Configuration founders;
-  const auto size = std::vector<std::uint64_t>{1, 2, 3, 3, 3, 3, 4, 5, 5}[random_.below(9)];
+  auto size = std::vector<std::uint64_t>{1, 2, 3, 3, 3, 3, 4, 5, 5}[random_.below(9)];
+  if (luck_.voters > 0) size = luck_.voters;
   for (std::uint64_t i = 1; i <= size; ++i) founders.voters.push_back(ReplicaId{i});
   checks_.set_founders(founders);
   for (const auto id : founders.voters) add_replica(id, founders);
@@ -73,7 +75,7 @@ void World::draw_theme() {
   auto& raft = replica_settings_.raft;
   luck_.life_micros = 600'000 + random_.below(600'000);
   luck_.one_way = luck_.dead_leader = luck_.disks = false;
-  switch (random_.below(3)) {
+  switch (random_.below(5)) {
     case 0:  // elections upon elections
       luck_.trouble_micros = 12'000;
       luck_.crashes = luck_.cuts = luck_.down_notices = true;
@@ -97,7 +99,7 @@ void World::draw_theme() {
       luck_.loss = 0;
       readers_ = true;
       raft.lease_reads = random_.percent(80);
-      luck_.chances = {1, 2, 3, 0, 1, 0, 0, 6};
+      luck_.chances = {1, 2, 3, 0, 1, 0, 0, 0};
       break;
     case 2:  // leaders that are cut off with many entries that nobody else has
       luck_.trouble_micros = 80'000;
@@ -105,9 +107,20 @@ void World::draw_theme() {
       luck_.cut_micros = 250'000;
       raft.lease_reads = false;
       raft.snapshot_chunk_bytes *= 20;
+      // One by one over a slow network they would not be sent before the end.
+      raft.max_messages_in_flight = std::max<std::size_t>(raft.max_messages_in_flight, 4);
       replica_settings_.checkpoint_entries = random_.between(3, 10);
       replica_settings_.kept_entries = 0;
       luck_.chances = {1, 6, 0, 1, 0, 0, 0, 0};
+      break;
+    case 3:  // leaders that serve reads within their lease when others would take over
+      draw_leases();
+      break;
+    case 4:  // a leader that dies in silence
+      luck_.life_micros = 300'000;
+      luck_.voters = random_.percent(70) ? 3 : 5;
+      luck_.dead_leader = true;
+      raft.quiesce_after_heartbeats = 2;
       break;
   }
 }
@@ -139,9 +152,14 @@ void World::draw_bounds() {
 void World::add_replica(ReplicaId id, const Configuration& founders) {
   auto replica = std::make_unique<SimReplica>(*this, replica_settings_, id, founders);
   replica->jump_clock(Duration(random_.below(1'000'000'000)));
-  const auto bound = static_cast<std::int64_t>(replica_settings_.raft.clock_drift_ppm);
-  replica->set_drift(static_cast<std::int64_t>(random_.below(2 * static_cast<std::uint64_t>(bound) + 1)) - bound);
+  replica->set_drift(draw_drift());
   replicas_[id] = std::move(replica);
+}
+
+std::int64_t World::draw_drift() {
+  const auto bound = static_cast<std::int64_t>(replica_settings_.raft.clock_drift_ppm);
+  if (luck_.worst_drift) return random_.percent(50) ? bound : -bound;
+  return static_cast<std::int64_t>(random_.below(2 * static_cast<std::uint64_t>(bound) + 1)) - bound;
 }
 
 SimReplica* World::replica(ReplicaId id) {

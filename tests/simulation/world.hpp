@@ -65,9 +65,11 @@ class World : public Surroundings {
     bool rots = false, down_notices = false, one_way = false, dead_leader = false;
     bool flood = false;                ///< writes that nobody waits for
     bool hide_new_leaders = false;     ///< a leader is cut off when another takes office
+    bool worst_drift = false;          ///< clocks are as wrong as they may be
     std::uint64_t restart_micros = 700'000;
     std::uint64_t cut_micros = 900'000;
     std::uint64_t life_micros = 2'000'000;
+    std::uint64_t voters = 0;          ///< founders; 0 is any number
     std::array<unsigned, 8> chances{2, 2, 1, 2, 1, 1, 1, 0};   ///< of each kind of trouble
   };
   struct Client {
@@ -103,6 +105,7 @@ class World : public Surroundings {
   void draw_luck();
   void draw_bounds();
   void draw_theme();
+  std::int64_t draw_drift();
   void add_replica(ReplicaId id, const cluster::Configuration& founders);
   SimReplica* replica(ReplicaId id);
   SimReplica* leader();
@@ -116,12 +119,12 @@ class World : public Surroundings {
   void restart_later(ReplicaId id, std::uint64_t within_micros);
   void cut();
   void heal();
+  void heal_after(Duration delay);
   void change_membership();
   void replace_withdrawn(SimReplica& leader, bool& acted);
   void tell_down(ReplicaId peer, std::uint64_t percent);
   void disk_trouble(ReplicaId victim);
   void rot(ReplicaId victim);
-  void lease_trouble();
   void cut_off(ReplicaId id);
   void hide_new_leader(const cluster::Message& message);
   bool all_sound();
@@ -129,6 +132,14 @@ class World : public Surroundings {
   void dead_leader_scenario();
   void converge();
   bool converged();
+
+  // What leases promise (leases.cpp).
+  void draw_leases();
+  void lease_trouble();
+  void turn_clocks(ReplicaId old);
+  void silence_leader(ReplicaId old);
+  void court(ReplicaId old, ReplicaId rival);
+  void restart_voters(ReplicaId old, ReplicaId rival);
 
   // Clients and watchers (clients.cpp).
   void client_step(std::size_t which);
@@ -148,13 +159,15 @@ class World : public Surroundings {
   std::priority_queue<Event> events_;
   std::map<ReplicaId, std::unique_ptr<SimReplica>> replicas_;
   std::set<std::pair<ReplicaId, ReplicaId>> cuts_;       // from, to
+  std::uint64_t heals_ = 0;
   std::vector<Client> clients_;
   std::vector<Watcher> watchers_;
   std::uint64_t next_value_ = 1;
   std::uint64_t keys_ = 3;
   bool chaos_ = true;
   bool quiet_clients_ = false;
-  bool readers_ = false;
+  bool readers_ = false;                                 // a client that only writes, one that only reads
+  bool writes_held_ = false;                             // clients only read meanwhile
   std::uint64_t newest_term_ = 0;
   ReplicaId rotten_ = cluster::no_replica;               // its log was damaged in this run
   RunOutcome outcome_;
