@@ -4,6 +4,7 @@
 #include <bitset>
 #include <cstdlib>
 
+#include "protocol/certificates.hpp"
 #include "protocol/limits.hpp"
 #include "protocol/names.hpp"
 
@@ -32,10 +33,6 @@ std::vector<SlotRange> to_ranges(const SlotSet& set) {
   return out;
 }
 
-bool may_be_in_name(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
-}
-
 /// Replaces or adds the items of `newer` in `list`; both are ordered by `key`.
 template <class Item, class Key>
 void merge_by(std::vector<Item>& list, const std::vector<Item>& newer, Key key) {
@@ -51,12 +48,8 @@ void merge_by(std::vector<Item>& list, const std::vector<Item>& newer, Key key) 
 }  // namespace
 
 Result<NodeName> NodeName::parse(std::string_view text) {
-  if (text.empty() || text.size() > limits::max_node_name_bytes)
-    return Error{Errc::invalid_argument,
-                 "name: a node's name has 1 to 64 bytes, this one " + std::to_string(text.size())};
-  if (!std::ranges::all_of(text, may_be_in_name))
-    return Error{Errc::invalid_argument,
-                 "name: a node's name is of letters, digits, '-', '_' and '.': " + printable(text)};
+  if (const auto good = check_node_name(text); !good)
+    return Error{Errc::invalid_argument, "name: " + good.error().message};
   return NodeName(std::string(text));
 }
 

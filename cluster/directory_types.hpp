@@ -15,7 +15,7 @@
 
 namespace cairn::cluster::directory {
 
-/// The name of a node: 1 to 64 letters, digits, '-', '_' or '.'. Default-made it is empty: no node.
+/// The name of a node, as check_node_name() has it. Default-made it is empty: no node.
 class NodeName {
  public:
   NodeName() = default;

@@ -83,7 +83,6 @@ inline constexpr std::size_t journal_changes_per_row = 64;
 inline constexpr std::size_t max_purge_per_tick = 1'000;              ///< entries and versions
 
 // The directory.
-inline constexpr std::size_t max_node_name_bytes = 64;
 inline constexpr std::size_t max_zone_bytes = 64;
 inline constexpr std::size_t max_address_bytes = 300;                 ///< a host name of 253 bytes, and a port
 inline constexpr std::size_t max_nodes = 20'000;                      ///< the longest removed is forgotten first
