@@ -99,7 +99,10 @@ class RunningNode final : public Node {
   // The node's children in the order in which they need each other.
   std::vector<ChildSpec> table() {
     std::vector<ChildSpec> children;
-    children.push_back({"watch hub", [this] { return started(system_.spawn(watch_hub), &Routes::set_watch_hub); }});
+    children.push_back({"watch hub", [this] {
+                          return started(system_.spawn(watch_hub, std::size_t{config_.rpc.max_connections}),
+                                         &Routes::set_watch_hub);
+                        }});
     children.push_back({"shard", [this]() -> Result<caf::actor> {
                           auto shard = open_shard(config_.metadata, config_.node.data + "/shard", &shard_lease_);
                           if (!shard) return shard.error();

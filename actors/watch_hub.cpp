@@ -30,8 +30,11 @@ struct Subscriptions {
 
 }  // namespace
 
-WatchHubActor::behavior_type watch_hub(WatchHubActor::pointer self) {
+WatchHubActor::behavior_type watch_hub(WatchHubActor::pointer self, std::size_t expected_sessions) {
   auto state = std::make_shared<Subscriptions>();
+  // Growing the tables later would pause everybody's changes.
+  state->by_account.reserve(expected_sessions);
+  state->account_of.reserve(expected_sessions);
   self->set_down_handler([state](const caf::down_msg& down) { state->remove(down.source); });
   return {
       [self, state](const JournalGrew& message) {

@@ -89,7 +89,7 @@ class SessionTest : public ActorTest {
   }
 
   void start_hub() {
-    hub_ = system_.spawn(watch_hub);
+    hub_ = system_.spawn(watch_hub, std::size_t{16});
     routes_->set_watch_hub(hub_);
   }
 
@@ -337,7 +337,7 @@ TEST_F(SessionTest, WhatWasAskedIsAnsweredWhenTheSessionEnds) {
 }
 
 TEST_F(SessionTest, EndsWithTheDoorThatWouldTellOfRevocations) {
-  const auto door = system_.spawn(watch_hub);  // any actor
+  const auto door = system_.spawn(watch_hub, std::size_t{16});  // any actor
   const auto opened = system_.spawn(session, SessionIdentity{account, "ada", client, "device", door.address()}, keys_,
                                     routes_);
   std::promise<void> ended;

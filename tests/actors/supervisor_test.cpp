@@ -77,7 +77,11 @@ class Supervisor : public ActorTest {
   }
 
   void TearDown() override {
-    if (supervisor_) caf::anon_send(supervisor_, StopAll{});
+    if (supervisor_) {
+      // What it tells at its end comes after the actor system has counted it out.
+      caf::anon_send(supervisor_, StopAll{});
+      EXPECT_TRUE(ended_.wait_count(1));
+    }
     supervisor_ = SupervisorActor{};
     system_.await_all_actors_done();
   }
