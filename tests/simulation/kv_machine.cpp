@@ -72,19 +72,6 @@ std::vector<JournalRow> KvMachine::journal_after(std::uint64_t cursor) {
   return out;
 }
 
-Bytes encode_position(const cluster::Position& position) {
-  return Writer().varint(position.index).varint(position.term).bytes(encode(position.configuration)).take();
-}
-
-cluster::Position decode_position(BytesView bytes) {
-  Reader in(bytes);
-  cluster::Position position;
-  position.index = in.varint();
-  position.term = in.varint();
-  position.configuration = cluster::decode_configuration(in.bytes()).value();
-  return position;
-}
-
 bool is_result_row(BytesView key) { return !key.empty() && key[0] == 'r'; }
 
 }  // namespace cairn::simulation

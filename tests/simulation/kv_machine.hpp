@@ -52,8 +52,6 @@ class KvMachine {
 
 /// The row that holds the position which the rows reflect.
 inline constexpr const char* position_key = "p";
-Bytes encode_position(const cluster::Position& position);
-cluster::Position decode_position(BytesView bytes);
 
 /// The kept results, which a planted fault leaves out of snapshots.
 bool is_result_row(BytesView key);

@@ -41,7 +41,7 @@ void SimReplica::withdraw(const std::string& why) {
 
 cluster::Position SimReplica::stored_position() {
   const auto row = table_->get(position_key).value();
-  return row ? decode_position(*row) : cluster::Position{0, 0, founders_};
+  return row ? cluster::decode_position(*row).value() : cluster::Position{0, 0, founders_};
 }
 
 std::optional<cluster::RaftRecovered> SimReplica::recover() {
@@ -277,7 +277,7 @@ void SimReplica::apply(const std::vector<storage::LogEntry>& entries) {
     });
   }
   const auto last = entries.back().index;
-  batch.put(position_key, encode_position(raft_->position_at(last)));
+  batch.put(position_key, cluster::encode(raft_->position_at(last)));
   table_->apply(std::move(batch), last);
   if (around_.tracing()) trace("applied .." + std::to_string(last));
   for (const auto& answer : answers) answer();
@@ -324,7 +324,7 @@ Result<Bytes> SimReplica::snapshot_rows(cluster::Position& position) {
     const auto value = storage::open_row(key, stored);
     if (!value) return true;
     if (key == position_key) {
-      position = decode_position(*value);
+      position = cluster::decode_position(*value).value();
       found = true;
     }
     if (settings_.faults.has(Fault::forget_results) && is_result_row(key)) return true;
