@@ -12,15 +12,51 @@
 
 namespace cairn::actors {
 
-/// Steps one replica's consensus and metadata machine, and never waits for the disk. Supervised by the node;
-/// owns its ShardStoreActor and CheckpointerActor, with which it lives and dies. (shard_replica.cpp)
-using ReplicaActor = caf::typed_actor<
+/// Whoever brings requests to a shard: the router, or the replica itself in a cluster of one node.
+using ShardActor = caf::typed_actor<
     caf::replies_to<Propose>::with<Answer>,   // errors inside the answer: busy, disk_full, …
-    caf::replies_to<Ask>::with<Answer>,
+    caf::replies_to<Ask>::with<Answer>>;
+
+/// Finds the replica for each request, on this node or another, and stays with it while leaders and nodes
+/// change: `done` or `unavailable` is what it answers. (router.cpp)
+using RouterActor = ShardActor::extend<
+    caf::reacts_to<AnswerReceived>,
+    caf::reacts_to<LinkChanged>,
+    caf::reacts_to<ReplicaChanged>,
+    caf::reacts_to<MapChanged>,
+    caf::reacts_to<TimerFired>>;
+
+/// Steps one replica's consensus and state machine, and never waits for the disk. Owns its ShardStoreActor,
+/// CheckpointerActor and SnapshotActor, with which it lives and dies. (replica.cpp)
+using ReplicaActor = ShardActor::extend<
+    caf::reacts_to<RemoteRequest>,
+    caf::reacts_to<RaftReceived>,
+    caf::reacts_to<PeerDown>,
+    caf::reacts_to<SetSlots>,
+    caf::reacts_to<ChangeGroup>,
+    caf::reacts_to<GetReplica>,
     caf::reacts_to<Stored>,
     caf::reacts_to<LogCompacted>,
     caf::reacts_to<CheckpointWritten>,
     caf::reacts_to<RaftTimer>,
+    caf::reacts_to<TimerFired>>;
+
+/// This node's part in the cluster: registers it, keeps its map, holds its replicas as the directory says, and
+/// reports them. (agent.cpp)
+using AgentActor = caf::typed_actor<
+    caf::reacts_to<ControlReceived>,
+    caf::reacts_to<LinkChanged>,
+    caf::reacts_to<ReplicaChanged>,
+    caf::reacts_to<ReplicaWithdrew>,
+    caf::reacts_to<GetNodeStatus>,
+    caf::reacts_to<TimerFired>>;
+
+/// What the directory's leader does beside its state machine: founds the cluster, hears reports, reconciles.
+/// Idle while another node's replica leads. (directory_service.cpp)
+using DirectoryActor = caf::typed_actor<
+    caf::reacts_to<ReplicaChanged>,
+    caf::reacts_to<ReportReceived>,
+    caf::reacts_to<MapChanged>,
     caf::reacts_to<TimerFired>>;
 
 /// Owns a replica's log on disk. Detached. A failed write or sync ends the process. (shard_store.cpp)
@@ -88,9 +124,14 @@ using SessionActor = caf::typed_actor<
     caf::reacts_to<JournalGrew>,
     caf::reacts_to<TimerFired>>;
 
-/// Tells sessions that their drives changed. (watch_hub.cpp)
+/// Tells sessions, and the hubs of other nodes that asked, that drives changed. (watch_hub.cpp)
 using WatchHubActor = caf::typed_actor<
     caf::reacts_to<JournalGrew>,
+    caf::reacts_to<WatchReceived>,
+    caf::reacts_to<LinkChanged>,
+    caf::reacts_to<ReplicaChanged>,
+    caf::reacts_to<MapChanged>,
+    caf::reacts_to<TimerFired>,
     caf::reacts_to<Subscribe>,
     caf::reacts_to<Unsubscribe>>;
 

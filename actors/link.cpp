@@ -43,14 +43,16 @@ struct Peer {
   explicit Peer(asio::io_context& io) : redial(io) {}
 
   HostPort address;
-  std::shared_ptr<LinkConnection> link;      ///< that is up
-  std::shared_ptr<LinkConnection> attempt;   ///< to dial
+  bool dial = false;
+  bool guest = false;                       ///< not of set_peers()
+  std::shared_ptr<LinkConnection> link;     ///< that is up
+  std::shared_ptr<LinkConnection> attempt;  ///< to dial
   asio::steady_timer redial;
-  unsigned failures = 0;                     ///< in a row
+  unsigned failures = 0;  ///< in a row
   LinkClock::time_point up_since;
-  std::string warned;                        ///< the last sentence
+  std::string warned;  ///< the last sentence
   std::shared_ptr<LinkCounters> counters = std::make_shared<LinkCounters>();
-  LinkStatus status;                         ///< but for what counters and link know
+  LinkStatus status;  ///< but for what counters and link know
 };
 
 class LinkHub final : public Links, public LinkConnection::Owner {
@@ -61,7 +63,7 @@ class LinkHub final : public Links, public LinkConnection::Owner {
 
   Result<void> listen();
   Result<void> send(const NodeName& to, std::uint8_t channel, Bytes frame) override;
-  Result<void> set_peers(std::map<NodeName, std::string> addresses) override;
+  Result<void> set_peers(std::map<NodeName, LinkPeer> peers) override;
   const std::string& address() const override { return address_; }
   std::vector<LinkStatus> status() const override;
   std::uint64_t strangers() const override { return strange_.load(std::memory_order_relaxed); }
@@ -72,7 +74,9 @@ class LinkHub final : public Links, public LinkConnection::Owner {
   void accept_next();
   void accepted(tcp::socket socket);
   std::shared_ptr<LinkConnection> add_connection(const NodeName& dialled);
-  void put_peers(const std::map<NodeName, std::string>& addresses);
+  void put_peers(const std::map<NodeName, LinkPeer>& peers);
+  Peer& add_peer(const NodeName& name);
+  void forget(const NodeName& name);
   void dial(const NodeName& name);
   void dial_later(const NodeName& name, Peer& peer);
   void failed(const NodeName& name, Peer& peer, const Error& why);
@@ -80,7 +84,6 @@ class LinkHub final : public Links, public LinkConnection::Owner {
   void warn(const NodeName& name, const std::string& sentence);
   void close_all();
   const LinkFault& fault_of(const NodeName& name) const;
-  bool dials(const NodeName& name) const { return shared_.options.self < name; }
   Peer* find(const NodeName& name);
 
   Result<void> authenticated(LinkConnection& connection) override;
@@ -104,7 +107,7 @@ class LinkHub final : public Links, public LinkConnection::Owner {
   bool closed_ = false;
   std::uint64_t last_number_ = 0;
   std::map<std::uint64_t, std::shared_ptr<LinkConnection>> connections_;
-  std::set<std::uint64_t> handshakes_;               ///< accepted, and no certificate seen yet; the oldest first
+  std::set<std::uint64_t> handshakes_;  ///< accepted, and no certificate seen yet; the oldest first
   std::map<NodeName, LinkFault> faults_;
 
   /// Guards routes_; the shape of peers_ and the status of each, which only the thread changes.
@@ -145,49 +148,58 @@ Result<void> LinkHub::send(const NodeName& to, std::uint8_t channel, Bytes frame
   return link->put(channel, std::move(frame));
 }
 
-Result<void> LinkHub::set_peers(std::map<NodeName, std::string> addresses) {
-  addresses.erase(shared_.options.self);
-  if (addresses.size() > limits::max_link_peers)
+Result<void> LinkHub::set_peers(std::map<NodeName, LinkPeer> peers) {
+  peers.erase(shared_.options.self);
+  if (peers.size() > limits::max_link_peers)
     return Error{Errc::too_large, "at most " + std::to_string(limits::max_link_peers) + " peers"};
-  for (const auto& [name, address] : addresses) {
+  for (const auto& [name, peer] : peers) {
     CAIRN_TRY(check_node_name(name));
-    if (const auto split = split_address(address); !split) return split.error();
+    if (const auto split = split_address(peer.address); !split) return split.error();
   }
-  asio::post(shared_.io, [this, addresses = std::move(addresses)] {
-    if (!closed_) put_peers(addresses);
+  asio::post(shared_.io, [this, peers = std::move(peers)] {
+    if (!closed_) put_peers(peers);
   });
   return {};
 }
 
-void LinkHub::put_peers(const std::map<NodeName, std::string>& addresses) {
+Peer& LinkHub::add_peer(const NodeName& name) {
+  const std::lock_guard lock(mutex_);
+  auto& peer = peers_.try_emplace(name, shared_.io).first->second;
+  peer.status.peer = name;
+  return peer;
+}
+
+void LinkHub::forget(const NodeName& name) {
+  const std::lock_guard lock(mutex_);
+  peers_.erase(name);
+}
+
+void LinkHub::put_peers(const std::map<NodeName, LinkPeer>& peers) {
   std::vector<NodeName> unwanted;
   for (const auto& [name, peer] : peers_)
-    if (!addresses.contains(name)) unwanted.push_back(name);
+    if (!peer.guest && !peers.contains(name)) unwanted.push_back(name);
   for (const auto& name : unwanted) {
     auto& peer = peers_.at(name);
     if (peer.attempt) peer.attempt->close();
     if (peer.link) take_down(name, peer, {Errc::not_found, name + " is no longer a node of the cluster"});
-    const std::lock_guard lock(mutex_);
-    peers_.erase(name);
+    forget(name);
   }
-  for (const auto& [name, address] : addresses) {
+  for (const auto& [name, wanted] : peers) {
     auto* peer = find(name);
-    const bool moved = !peer || peer->status.address != address;
-    if (!peer) {
-      const std::lock_guard lock(mutex_);
-      peer = &peers_.try_emplace(name, shared_.io).first->second;
-      peer->status.peer = name;
-      peer->status.dials = dials(name);
-    }
-    if (!moved) continue;
+    if (!peer) peer = &add_peer(name);
+    peer->guest = false;
+    if (peer->status.address == wanted.address && peer->dial == wanted.dial) continue;
+    const bool moved = peer->status.address != wanted.address;
     {
       const std::lock_guard lock(mutex_);
-      peer->status.address = address;
+      peer->status.address = wanted.address;
+      peer->status.dials = wanted.dial;
     }
-    peer->address = *split_address(address);
+    peer->address = *split_address(wanted.address);
+    peer->dial = wanted.dial;
     peer->failures = 0;
-    if (peer->attempt) peer->attempt->close();
-    if (dials(name) && !peer->link) dial(name);
+    if (peer->attempt && (moved || !wanted.dial)) peer->attempt->close();
+    if (!peer->link) dial(name);
   }
 }
 
@@ -298,7 +310,7 @@ std::shared_ptr<LinkConnection> LinkHub::add_connection(const NodeName& dialled)
 
 void LinkHub::dial(const NodeName& name) {
   auto* peer = find(name);
-  if (closed_ || !peer || peer->link || peer->attempt) return;
+  if (closed_ || !peer || !peer->dial || peer->link || peer->attempt) return;
   const auto& fault = fault_of(name);
   if (fault.cut_sending || fault.cut_receiving)
     return failed(name, *peer, {Errc::unavailable, "the way to " + name + " is cut"});
@@ -311,10 +323,9 @@ void LinkHub::dial(const NodeName& name) {
 }
 
 void LinkHub::dial_later(const NodeName& name, Peer& peer) {
-  if (closed_ || !dials(name)) return;
+  if (closed_ || !peer.dial) return;
   const auto& options = shared_.options;
-  const auto most = std::min<std::int64_t>(options.redial_most.count(),
-                                           options.redial_first.count() << peer.failures);
+  const auto most = std::min<std::int64_t>(options.redial_most.count(), options.redial_first.count() << peer.failures);
   const auto pause = std::uniform_int_distribution<std::int64_t>((most + 1) / 2, most)(shared_.random);
   peer.redial.expires_after(std::chrono::milliseconds(pause));
   peer.redial.async_wait([this, name](error_code code) {
@@ -348,16 +359,16 @@ Result<void> LinkHub::authenticated(LinkConnection& connection) {
   handshakes_.erase(connection.number());
   const auto& name = connection.peer();
   const auto& self = shared_.options.self;
-  if (name == self)
-    return Error{Errc::permission_denied, "the peer's certificate bears this node's own name, " + self};
+  if (name == self) return Error{Errc::permission_denied, "the peer's certificate bears this node's own name, " + self};
   auto* peer = find(name);
   if (connection.dials()) {
     if (name != connection.dialled())
       return Error{Errc::permission_denied, connection.dialled() + " was dialled and " + name + " is there"};
     if (!peer) return Error{Errc::not_found, name + " is not known at " + self};
-  } else {
-    if (!peer) return Error{Errc::not_found, name + " is not known at " + self};
-    if (dials(name)) return Error{Errc::protocol, self + " dials " + name + ", not the other way round"};
+  } else if (!peer) {
+    if (peers_.size() >= limits::max_link_peers) return Error{Errc::busy, self + " has all the links that it can have"};
+    peer = &add_peer(name);
+    peer->guest = true;
   }
   const auto& fault = fault_of(name);
   if (fault.cut_sending || fault.cut_receiving) {
@@ -373,11 +384,11 @@ Result<void> LinkHub::greeted(LinkConnection& connection, const LinkHello& hello
   const auto& own = shared_.options;
   const auto& name = connection.peer();
   if (hello.cluster_id != own.cluster_id)
-    return Error{Errc::permission_denied, "another cluster: " + printable(hello.cluster_id, 80) + ", here " +
-                                              own.cluster_id};
+    return Error{Errc::permission_denied,
+                 "another cluster: " + printable(hello.cluster_id, 80) + ", here " + own.cluster_id};
   if (hello.node != name)
-    return Error{Errc::permission_denied, "the peer calls itself \"" + printable(hello.node, 80) +
-                                              "\" with the certificate of " + name};
+    return Error{Errc::permission_denied,
+                 "the peer calls itself \"" + printable(hello.node, 80) + "\" with the certificate of " + name};
   auto* peer = find(name);
   if (!peer) return Error{Errc::not_found, name + " is not known at " + own.self};
   if (hello.incarnation < peer->status.incarnation)
@@ -401,6 +412,12 @@ void LinkHub::up(LinkConnection& connection) {
   const auto name = connection.peer();
   auto* peer = find(name);
   if (!peer || connection.incarnation() < peer->status.incarnation) {
+    connection.close();
+    return;
+  }
+  // Of two that cross, both ends keep the same: that which the smaller name dialled.
+  const bool again = peer->link && peer->link->incarnation() == connection.incarnation();
+  if (again && connection.dials() != peer->link->dials() && connection.dials() == (name < shared_.options.self)) {
     connection.close();
     return;
   }
@@ -449,11 +466,13 @@ void LinkHub::ended(LinkConnection& connection, const Error& why) {
   if (!peer) return;
   if (peer->link.get() == &connection) {
     take_down(name, *peer, why);
+    if (peer->guest) return forget(name);
     peer->failures = std::min(peer->failures + 1, max_doublings);
     return dial_later(name, *peer);
   }
   if (peer->attempt.get() == &connection) peer->attempt.reset();
   failed(name, *peer, why);
+  if (const auto* still = find(name); still && still->guest && !still->link) forget(name);
 }
 
 void LinkHub::gone(LinkConnection& connection) {

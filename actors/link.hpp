@@ -6,10 +6,12 @@
 // carried inside: on loopback it would be a door without a lock for every local user, and it would cost each
 // message two more copies and four more wake-ups.
 //
-// Rules. The node whose name is smaller dials, again and again with growing pauses; the other listens. A peer is
-// who its certificate says, and must be known (set_peers). Both ends refuse another link version, another cluster
-// id, a name that the certificate does not bear, and their own name. A node's incarnation grows with each of its
-// starts: a newer one takes the place of the link, an older one is refused.
+// Rules. A peer that is to be dialled (set_peers) is, again and again with growing pauses. A peer is who its
+// certificate says; one that is not known may come all the same, as a guest, since who bears a certificate of the
+// cluster may join it: it is dialled by nobody and forgotten with its link. Both ends refuse another link version,
+// another cluster id, a name that the certificate does not bear, and their own name. A node's incarnation grows with
+// each of its starts: a newer one takes the place of the link, an older one is refused. If both ends dial, the
+// connection that the smaller name dialled stays.
 //
 // One thread runs it all and calls the listener. Every public call is for any thread and never blocks, but stop(),
 // the destructor and inject(), which must not be called by the listener.
@@ -73,6 +75,15 @@ struct LinkFault {
   double loss = 0;                      ///< share of sent frames that vanish; heartbeats do not
 };
 
+/// Another node, to be held a link with.
+struct LinkPeer {
+  std::string address;                  ///< host:port
+  /// This node dials. Of two nodes that know each other one should, the smaller name; who knows a peer that does
+  /// not know it must.
+  bool dial = true;
+  friend bool operator==(const LinkPeer&, const LinkPeer&) = default;
+};
+
 enum class LinkState : std::uint8_t {
   waiting,     ///< for the next try, or for the peer to dial
   connecting,
@@ -105,9 +116,10 @@ class Links {
   /// order with those. Errors: unavailable (no link), busy (max_buffered_bytes; try again later), too_large.
   virtual Result<void> send(const NodeName& to, std::uint8_t channel, Bytes frame) = 0;
 
-  /// The nodes to hold links with, and their addresses (host:port); this node itself may be among them and is
-  /// passed over. Links to others are closed. Errors: invalid_argument, invalid_name, too_large; then nothing changed.
-  virtual Result<void> set_peers(std::map<NodeName, std::string> addresses) = 0;
+  /// The nodes to hold links with; this node itself may be among them and is passed over. Whoever was among them and
+  /// is not any more loses its link, but may come as a guest. Errors: invalid_argument, invalid_name, too_large; then
+  /// nothing changed.
+  virtual Result<void> set_peers(std::map<NodeName, LinkPeer> peers) = 0;
 
   /// Where this node listens, with the port that was really bound.
   virtual const std::string& address() const = 0;

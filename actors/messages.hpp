@@ -1,19 +1,20 @@
-// Every message between actors. Those in the type id block may cross nodes: their order is their number,
-// so append only. The others stay inside a node and may hold what cannot be serialised.
+// Every message between actors. They stay inside a node and may hold what cannot be serialised: between nodes
+// travel the frames of peer_frames.hpp.
 #pragma once
 
 #include <caf/allowed_unsafe_message_type.hpp>
-#include <caf/meta/type_name.hpp>
-#include <caf/type_id.hpp>
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
+#include "actors/link.hpp"
 #include "actors/reply.hpp"
 #include "cluster/commands.hpp"
+#include "cluster/observed.hpp"
 #include "cluster/queries.hpp"
 #include "cluster/raft.hpp"
 #include "protocol/model.hpp"
@@ -23,26 +24,117 @@
 
 namespace cairn::actors {
 
-// Between nodes.
+// To a shard.
 
-/// To a shard's leader: put this encoded cluster::Command into the log. Answered when it is durable and
-/// applied.
-struct Propose { Bytes command; };
-/// To a replica: answer this encoded cluster::Query.
-struct Ask { Bytes query; };
-/// The encoded CommandResult or QueryResult.
-struct Answer { Bytes result; };
-/// From a replica to the watch hub: an account's journal has a new end.
-struct JournalGrew { std::uint64_t account = 0; std::uint64_t cursor = 0; };
+/// Which shard a request is for: `shard`, or if that is 0 the one that owns `slot`. A replica refuses a slot
+/// that its shard does not own; whole_shard is for requests about no slot.
+struct Target { std::uint32_t shard = 0; std::uint16_t slot = 0; };
+inline constexpr std::uint16_t whole_shard = 0xffff;
 
-template <class Inspector>
-auto inspect(Inspector& f, Propose& x) { return f(caf::meta::type_name("Propose"), x.command); }
-template <class Inspector>
-auto inspect(Inspector& f, Ask& x) { return f(caf::meta::type_name("Ask"), x.query); }
-template <class Inspector>
-auto inspect(Inspector& f, Answer& x) { return f(caf::meta::type_name("Answer"), x.result); }
-template <class Inspector>
-auto inspect(Inspector& f, JournalGrew& x) { return f(caf::meta::type_name("JournalGrew"), x.account, x.cursor); }
+/// Put this encoded command into the shard's log. Answered when it is durable and applied. May be sent again
+/// after `unknown` if it is a command that takes effect once.
+struct Propose { Target target; Bytes command; };
+/// Answer this encoded query. `linearizable`: by the leader, from all that was answered to anyone before.
+/// Otherwise by any replica whose rows reflect the log up to `floor`.
+struct Ask { Target target; Bytes query; bool linearizable = false; std::uint64_t floor = 0; };
+
+/// How far a replica got with a request. Numbers travel between nodes: append only.
+enum class Served : std::uint8_t {
+  done = 0,        ///< `result` is the answer, which may be an Error
+  not_leader = 1,  ///< nothing was done; `leader` leads as far as is known (0: nobody)
+  not_here = 2,    ///< nothing was done: no such replica on this node, or its shard does not own the slot
+  behind = 3,      ///< nothing was done: the rows did not reach the floor in time
+  unknown = 4,     ///< the replica stopped or lost its office: what was proposed may take effect yet
+};
+/// `result` is the encoded CommandResult or QueryResult; `index` the log entry that it reflects.
+struct Answer {
+  Bytes result;
+  Served served = Served::done;
+  std::uint64_t index = 0;
+  std::uint64_t leader = 0;
+};
+/// From a replica to the watch hub, and from hub to hub: an account's journal has a new end, from the log entry
+/// `index` of `shard` on. `leads`: the replica leads its shard.
+struct JournalGrew {
+  std::uint64_t account = 0;
+  std::uint64_t cursor = 0;
+  std::uint32_t shard = 0;
+  std::uint64_t index = 0;
+  bool leads = false;
+};
+
+// To a replica, from its node.
+
+/// A request of another node; the reply goes back to it.
+struct RemoteRequest { std::variant<Propose, Ask> request; Reply<Answer> reply; };
+/// A message of another replica of the shard.
+struct RaftReceived { cluster::Message message; };
+/// The node of another replica cannot be reached any more.
+struct PeerDown { cluster::ReplicaId replica; };
+/// The slots that the shard owns now.
+struct SetSlots { std::vector<cluster::directory::SlotRange> slots; };
+/// Change the group, as its leader. true: the change was proposed (or leadership is being handed on), or is so
+/// already. Errors as Raft::propose_configuration() and transfer(), unavailable: not the leader.
+enum class GroupChange : std::uint8_t { take_in = 1, promote = 2, remove = 3, transfer = 4 };
+struct ChangeGroup {
+  GroupChange change = GroupChange::take_in;
+  cluster::ReplicaId replica;
+  Reply<bool> reply;
+};
+/// A replica as it is now.
+struct ReplicaStatus {
+  cluster::directory::ReplicaReport report;
+  cluster::ReplicaId leader;
+  std::uint64_t applied = 0;
+  std::uint64_t committed = 0;
+  std::uint64_t last_index = 0;
+  std::uint64_t checkpointed = 0;
+  std::uint64_t log_bytes = 0;
+};
+struct GetReplica { Reply<ReplicaStatus> reply; };
+/// From a replica to its node's agent, router, watch hub and (that of the directory) directory service, whenever
+/// one of these changes.
+struct ReplicaChanged {
+  cluster::directory::ShardId shard;
+  cluster::ReplicaId replica;
+  cluster::Role role = cluster::Role::follower;
+  std::uint64_t term = 0;
+  cluster::ReplicaId leader;
+  bool settled = false;       ///< of a leader: what was committed before it is applied here
+  std::uint64_t index = 0;    ///< applied
+};
+/// From a replica to its node's agent: it found rot in itself and takes no part any more. The last it says.
+struct ReplicaWithdrew {
+  cluster::directory::ShardId shard;
+  cluster::ReplicaId replica;
+  std::string why;
+};
+
+// Of the cluster, inside a node. What other nodes say comes from Peers as its frame.
+
+/// A link is up, or no longer.
+struct LinkChanged { std::string node; bool up = false; std::uint64_t incarnation = 0; };
+/// Channel::answer: what a request of this node came to.
+struct AnswerReceived { std::string from; std::uint64_t request = 0; Answer answer; };
+/// Channel::control (cluster/control.hpp).
+struct ControlReceived { std::string from; Bytes frame; };
+/// Channel::watch (watch_frames.hpp).
+struct WatchReceived { std::string from; Bytes frame; };
+/// The agent has set a newer map in the routes.
+struct MapChanged {};
+/// To the directory service, from a node that reports (its own, too).
+struct ReportReceived { std::string from; cluster::directory::NodeReport report; };
+/// What the node's agent knows of the node and its part in the cluster.
+struct NodeStatus {
+  std::string name;
+  std::uint64_t incarnation = 0;
+  std::string link_address;                 ///< empty: no links
+  bool registered = false;
+  cluster::directory::Epoch epoch;          ///< of its map
+  std::vector<LinkStatus> links;
+  std::vector<ReplicaStatus> replicas;      ///< that it holds; withdrawn ones have only their report
+};
+struct GetNodeStatus { Reply<NodeStatus> reply; };
 
 // Inside a shard: replica to store and back.
 
@@ -176,13 +268,25 @@ struct StopAll {};
 
 }  // namespace cairn::actors
 
-CAF_BEGIN_TYPE_ID_BLOCK(cairn, caf::first_custom_type_id)
-CAF_ADD_TYPE_ID(cairn, (cairn::actors::Propose))
-CAF_ADD_TYPE_ID(cairn, (cairn::actors::Ask))
-CAF_ADD_TYPE_ID(cairn, (cairn::actors::Answer))
-CAF_ADD_TYPE_ID(cairn, (cairn::actors::JournalGrew))
-CAF_END_TYPE_ID_BLOCK(cairn)
-
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::Propose)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::Ask)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::Answer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::JournalGrew)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::RemoteRequest)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::RaftReceived)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::PeerDown)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::SetSlots)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ChangeGroup)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::GetReplica)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReplicaChanged)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReplicaWithdrew)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::LinkChanged)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::AnswerReceived)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ControlReceived)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::WatchReceived)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::MapChanged)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReportReceived)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::GetNodeStatus)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::StoreEntries)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::Stored)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::WriteCheckpoint)

@@ -28,7 +28,6 @@ constexpr rlim_t files_beside_connections = 512;
 
 struct SystemConfig : caf::actor_system_config {
   SystemConfig() {
-    add_message_types<caf::id_block::cairn>();
     // Work stealing sleeps between polls, which costs a lone request up to milliseconds.
     set("scheduler.policy", caf::atom("sharing"));
     set("scheduler.max-threads", std::max(2u, std::thread::hardware_concurrency()));
@@ -106,8 +105,8 @@ class RunningNode final : public Node {
     children.push_back({"shard", [this]() -> Result<caf::actor> {
                           auto shard = open_shard(config_.metadata, config_.node.data + "/shard", &shard_lease_);
                           if (!shard) return shard.error();
-                          return started(system_.spawn(shard_replica, std::move(*shard), config_.metadata, routes_),
-                                         &Routes::set_replica);
+                          const auto actor = system_.spawn(shard_replica, std::move(*shard), config_.metadata, routes_);
+                          return started(ShardActor(actor), &Routes::set_shard);
                         }});
     children.push_back({"block writer", [this]() -> Result<caf::actor> {
                           auto store = open_blocks(config_.blocks, config_.node.data + "/blocks", &blocks_lease_);

@@ -4,17 +4,33 @@
 
 #include <atomic>
 #include <cstddef>
+#include <map>
+#include <memory>
 #include <mutex>
 #include <vector>
 
 #include "actors/interfaces.hpp"
+#include "cluster/cluster_map.hpp"
 
 namespace cairn::actors {
 
 class Routes {
  public:
-  /// The replica that serves `slot`; an invalid handle while there is none.
-  ReplicaActor replica(Slot) const { return get(replica_); }
+  /// Who brings requests to shards; an invalid handle while there is nobody.
+  ShardActor shard() const { return get(shard_); }
+  /// This node's replica of a shard; an invalid handle while there is none.
+  ReplicaActor replica(cluster::directory::ShardId shard) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = replicas_.find(shard);
+    return found == replicas_.end() ? ReplicaActor{} : found->second;
+  }
+  /// This node's replicas.
+  std::map<cluster::directory::ShardId, ReplicaActor> replicas() const { return get(replicas_); }
+  RouterActor router() const { return get(router_); }
+  AgentActor agent() const { return get(agent_); }
+  DirectoryActor directory() const { return get(directory_); }
+  /// The newest map that the node has; never null.
+  std::shared_ptr<const cluster::ClusterMap> map() const { return get(map_); }
   BlockWriterActor block_writer() const { return get(block_writer_); }
   WatchHubActor watch_hub() const { return get(watch_hub_); }
   SignInActor sign_in() const { return get(sign_in_); }
@@ -23,7 +39,20 @@ class Routes {
   SealerActor sealer() const { return next(sealers_, sealer_turn_); }
   PasswordActor password() const { return next(passwords_, password_turn_); }
 
-  void set_replica(ReplicaActor actor) { set(replica_, std::move(actor)); }
+  void set_shard(ShardActor actor) { set(shard_, std::move(actor)); }
+  /// An invalid handle takes it out.
+  void set_replica(cluster::directory::ShardId shard, ReplicaActor actor) {
+    const std::lock_guard lock(mutex_);
+    if (actor) {
+      replicas_[shard] = std::move(actor);
+    } else {
+      replicas_.erase(shard);
+    }
+  }
+  void set_router(RouterActor actor) { set(router_, std::move(actor)); }
+  void set_agent(AgentActor actor) { set(agent_, std::move(actor)); }
+  void set_directory(DirectoryActor actor) { set(directory_, std::move(actor)); }
+  void set_map(std::shared_ptr<const cluster::ClusterMap> map) { set(map_, std::move(map)); }
   void set_block_writer(BlockWriterActor actor) { set(block_writer_, std::move(actor)); }
   void set_watch_hub(WatchHubActor actor) { set(watch_hub_, std::move(actor)); }
   void set_sign_in(SignInActor actor) { set(sign_in_, std::move(actor)); }
@@ -55,7 +84,12 @@ class Routes {
   }
 
   mutable std::mutex mutex_;
-  ReplicaActor replica_;
+  ShardActor shard_;
+  std::map<cluster::directory::ShardId, ReplicaActor> replicas_;
+  RouterActor router_;
+  AgentActor agent_;
+  DirectoryActor directory_;
+  std::shared_ptr<const cluster::ClusterMap> map_ = std::make_shared<cluster::ClusterMap>();
   BlockWriterActor block_writer_;
   WatchHubActor watch_hub_;
   SignInActor sign_in_;

@@ -16,9 +16,9 @@ inline const Error no_replica{Errc::unavailable, "the shard is starting"};
 /// Asks the replica of `slot`; `then` gets the QueryResult, which may be an Error.
 template <class Self, class Then>
 void ask_shard(Self* self, const Routes& routes, Slot slot, const cluster::Query& query, Then then) {
-  const auto replica = routes.replica(slot);
+  const auto replica = routes.shard();
   if (!replica) return then(cluster::QueryResult(no_replica));
-  self->request(replica, limits::shard_answer_timeout, Ask{cluster::encode(query)})
+  self->request(replica, limits::shard_answer_timeout, Ask{{0, slot.value}, cluster::encode(query)})
       .then(
           [then](const Answer& answer) mutable {
             auto result = cluster::decode_query_result(answer.result);
@@ -30,9 +30,9 @@ void ask_shard(Self* self, const Routes& routes, Slot slot, const cluster::Query
 /// Proposes to the replica of `slot`; `then` gets the CommandResult, which may be an Error.
 template <class Self, class Then>
 void propose_to_shard(Self* self, const Routes& routes, Slot slot, const cluster::Command& command, Then then) {
-  const auto replica = routes.replica(slot);
+  const auto replica = routes.shard();
   if (!replica) return then(cluster::CommandResult(no_replica));
-  self->request(replica, limits::shard_answer_timeout, Propose{cluster::encode(command)})
+  self->request(replica, limits::shard_answer_timeout, Propose{{0, slot.value}, cluster::encode(command)})
       .then(
           [then](const Answer& answer) mutable {
             auto result = cluster::decode_command_result(answer.result);

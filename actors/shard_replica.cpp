@@ -32,7 +32,7 @@ struct Early {
   Promise promise;
 };
 
-Answer answer(const cluster::CommandResult& result) { return Answer{cluster::encode(result)}; }
+Answer answer(const cluster::CommandResult& result) { return Answer{cluster::encode(result), Served::done, 0, 0}; }
 
 const Error stopped{Errc::unavailable, "the shard has stopped; the request may have taken effect"};
 
@@ -48,7 +48,7 @@ constexpr std::uint64_t overlay_bounds_before_waiting = 4;
 cluster::RaftOptions raft_options() {
   cluster::RaftOptions options;
   options.quiesce_after_heartbeats = heartbeats_before_silence;
-  options.cache_bytes = 0;   // nobody else reads the log
+  options.cache_bytes = 0;  // nobody else reads the log
   return options;
 }
 
@@ -90,8 +90,8 @@ class Replica {
 
   Answer ask(const Ask& message) {
     const auto query = cluster::decode_query(message.query);
-    if (!query) return Answer{cluster::encode(cluster::QueryResult(query.error()))};
-    auto result = Answer{cluster::encode(machine_.query(*query))};
+    if (!query) return Answer{cluster::encode(cluster::QueryResult(query.error())), Served::done, 0, 0};
+    auto result = Answer{cluster::encode(machine_.query(*query)), Served::done, table_->applied(), 0};
     table_->release_snapshot();
     return result;
   }
@@ -143,7 +143,7 @@ class Replica {
     table_->release_snapshot();
     if (!due) return;
     ticking_ = true;
-    self_->request(ReplicaActor{self_}, caf::infinite, Propose{cluster::encode(command)})
+    self_->request(ReplicaActor{self_}, caf::infinite, Propose{{0, whole_shard}, cluster::encode(command)})
         .then([this](const Answer& result) { ticked(result); }, [this](caf::error&) { ticking_ = false; });
   }
 
@@ -208,8 +208,7 @@ class Replica {
   }
 
   bool rows_behind() const {
-    return checkpointing_ &&
-           table_->overlay_bytes() > overlay_bounds_before_waiting * config_.checkpoint_overlay_bytes;
+    return checkpointing_ && table_->overlay_bytes() > overlay_bounds_before_waiting * config_.checkpoint_overlay_bytes;
   }
 
   // Their places in the log will be used again, so that they are the last that wait.
@@ -231,12 +230,13 @@ class Replica {
       const bool ours = !waiting_.empty() && waiting_.front().index == entry.index;
       if (ours && waiting_.front().term != entry.term)
         end_process("metadata", {Errc::internal, "log entries and proposals are out of step"});
-      auto command = ours ? Result<cluster::Command>(std::move(waiting_.front().command))
-                          : cluster::decode_command(entry.body);
+      auto command =
+          ours ? Result<cluster::Command>(std::move(waiting_.front().command)) : cluster::decode_command(entry.body);
       if (!command) end_process("metadata log", command.error());
       auto applied = machine_.apply(*command, batch);
       if (!applied) end_process("metadata rows", applied.error());
-      if (applied->changed.value) grown.push_back({applied->changed.value, applied->cursor.value});
+      if (applied->changed.value)
+        grown.push_back({applied->changed.value, applied->cursor.value, 0, entry.index, true});
       if (!ours) continue;
       answers.emplace_back(std::move(waiting_.front().promise), answer(applied->result));
       waiting_.pop_front();
@@ -253,8 +253,8 @@ class Replica {
     if (checkpointing_) return;
     const bool large = table_->overlay_bytes() > config_.checkpoint_overlay_bytes ||
                        log_bytes_ > log_bytes_at_checkpoint_ + config_.checkpoint_log_bytes;
-    const bool old = table_->applied() > table_->checkpointed() &&
-                     steady_now() - last_checkpoint_ > config_.checkpoint_interval;
+    const bool old =
+        table_->applied() > table_->checkpointed() && steady_now() - last_checkpoint_ > config_.checkpoint_interval;
     if (!large && !old) return;
     const auto index = table_->applied();
     auto checkpoint = table_->begin_checkpoint();
@@ -273,10 +273,10 @@ class Replica {
   cluster::Raft raft_;
   ShardStoreActor store_;
   CheckpointerActor checkpointer_;
-  std::deque<Waiting> waiting_;              // by index
+  std::deque<Waiting> waiting_;  // by index
   std::vector<Early> early_;
   std::optional<cluster::StoreStep> held_step_;
-  std::uint64_t raft_timer_ = 0;             // the number of the one that counts
+  std::uint64_t raft_timer_ = 0;  // the number of the one that counts
   cluster::Instant raft_timer_at_ = cluster::never;
   bool checkpointing_ = false;
   bool ticking_ = false;
@@ -293,6 +293,12 @@ ReplicaActor::behavior_type shard_replica(ReplicaActor::pointer self, OpenedShar
   return {
       [state](Propose& message) { return state->propose(message); },
       [state](const Ask& message) { return state->ask(message); },
+      [](const RemoteRequest&) {},
+      [](const RaftReceived&) {},
+      [](const PeerDown&) {},
+      [](const SetSlots&) {},
+      [](const ChangeGroup&) {},
+      [](const GetReplica&) {},
       [state](const Stored& message) { state->stored(message); },
       [state](const LogCompacted& message) { state->log_compacted(message); },
       [state](CheckpointWritten& message) { state->checkpoint_written(message); },

@@ -43,6 +43,11 @@ WatchHubActor::behavior_type watch_hub(WatchHubActor::pointer self, std::size_t 
         for (const auto& session : found->second)
           if (const auto alive = caf::actor_cast<SessionActor>(session)) self->send(alive, message);
       },
+      [](const WatchReceived&) {},
+      [](const LinkChanged&) {},
+      [](const ReplicaChanged&) {},
+      [](const MapChanged&) {},
+      [](const TimerFired&) {},
       [self, state](const Subscribe& message) {
         const auto session = caf::actor_cast<caf::actor_addr>(self->current_sender());
         if (!state->account_of.contains(session)) self->monitor(session);

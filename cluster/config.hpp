@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/directory_types.hpp"
 #include "cluster/password.hpp"
 #include "protocol/error.hpp"
 #include "protocol/limits.hpp"
@@ -18,12 +19,37 @@ enum class LogLevel : std::uint8_t { debug, info, warning, error };
 /// Who may make accounts by themselves.
 enum class SignUp : std::uint8_t { off, loopback, anyone };
 
+/// A node and where its links listen; written "name@host:port".
+struct NodeAt {
+  directory::NodeName name;
+  std::string address;
+  friend bool operator==(const NodeAt&, const NodeAt&) = default;
+};
+
 struct Config {
   struct Node {
     std::string name = "node-1";
     std::string data = "./cairn-data";            ///< directory
     std::string zone = "default";
+    directory::Roles roles = directory::all_roles;
   } node;
+  /// Without `listen` the node is a cluster of its own.
+  struct Link {
+    std::string listen;                           ///< address:port; port 0 takes a free one
+    std::string advertise;                        ///< host:port for other nodes; empty: what `listen` bound
+    std::string certificate;                      ///< PEM files
+    std::string key;
+    std::string authority;
+  } link;
+  struct Cluster {
+    std::vector<NodeAt> founders;                 ///< 1, 3 or 5 metadata nodes; none: this node alone, or `join`
+    std::vector<NodeAt> join;                     ///< any nodes of the cluster
+    std::uint32_t shards = 1;                     ///< made at the cluster's start
+    std::uint32_t replicas = 3;                   ///< wanted of each of those shards: 1, 3, 5 or 7
+  } cluster;
+  struct Admin {
+    std::string socket;                           ///< path; empty: admin.socket in node.data
+  } admin;
   struct Rpc {
     std::string listen = "127.0.0.1:7420";        ///< address:port; port 0 takes a free one
     std::string tls_certificate;                  ///< PEM files; both or none

@@ -34,6 +34,8 @@ class NodeName {
 using Epoch = StrongId<struct EpochTag, std::uint64_t>;
 /// From 1, never reused.
 using ShardId = StrongId<struct ShardTag, std::uint32_t>;
+/// The shard of the directory's own rows: the first that is made, with no slots.
+inline constexpr ShardId directory_shard{1};
 /// A random number in a node's data folder: what lies there belongs to the node that registered it.
 using DataId = StrongId<struct DataTag, std::uint64_t>;
 using ClusterId = StrongId<struct ClusterTag, std::uint64_t>;

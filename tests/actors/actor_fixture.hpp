@@ -28,7 +28,6 @@ using cairn::test::patience;
 
 struct TestSystemConfig : caf::actor_system_config {
   TestSystemConfig() {
-    add_message_types<caf::id_block::cairn>();
     set("scheduler.policy", caf::atom("sharing"));
     set("scheduler.max-threads", 2);
   }

@@ -20,19 +20,15 @@ struct FakeShard {
   };
 };
 
-inline ReplicaActor::behavior_type fake_replica(ReplicaActor::pointer, std::shared_ptr<FakeShard> shard) {
+inline ShardActor::behavior_type fake_replica(ShardActor::pointer, std::shared_ptr<FakeShard> shard) {
   return {
       [shard](const Propose& message) {
-        return Answer{cluster::encode(shard->command(cluster::decode_command(message.command).value()))};
+        return Answer{cluster::encode(shard->command(cluster::decode_command(message.command).value())), Served::done,
+                      0, 0};
       },
       [shard](const Ask& message) {
-        return Answer{cluster::encode(shard->query(cluster::decode_query(message.query).value()))};
+        return Answer{cluster::encode(shard->query(cluster::decode_query(message.query).value())), Served::done, 0, 0};
       },
-      [](const Stored&) {},
-      [](const LogCompacted&) {},
-      [](const CheckpointWritten&) {},
-      [](const RaftTimer&) {},
-      [](const TimerFired&) {},
   };
 }
 

@@ -186,8 +186,8 @@ End LinkTest::start(const LinkOptions& options) {
 }
 
 void LinkTest::connect(End& a, const NodeName& a_name, End& b, const NodeName& b_name) {
-  EXPECT_TRUE(b.links->set_peers({{a_name, a.links->address()}}));
-  EXPECT_TRUE(a.links->set_peers({{b_name, b.links->address()}}));
+  EXPECT_TRUE(b.links->set_peers({{a_name, {a.links->address(), false}}}));
+  EXPECT_TRUE(a.links->set_peers({{b_name, {b.links->address()}}}));
   EXPECT_TRUE(a.seen->wait(LinkEvent::up)) << a.status().last_error;
   EXPECT_TRUE(b.seen->wait(LinkEvent::up)) << b.status().last_error;
 }

@@ -18,7 +18,7 @@ using testing::HasSubstr;
 /// "b", which knows "a" and "c"; tests play those.
 class LinkStrangersTest : public LinkTest {
  protected:
-  LinkStrangersTest() { EXPECT_TRUE(b_.links->set_peers({{"a", "127.0.0.1:1"}, {"c", "127.0.0.1:1"}})); }
+  LinkStrangersTest() { EXPECT_TRUE(b_.links->set_peers({{"a", {"127.0.0.1:1", false}}, {"c", {"127.0.0.1:1"}}})); }
 
   /// What b answers to a hello, which is to be a refusal.
   Error refusal(const NodeName& certificate, const LinkHello& hello) {
@@ -66,7 +66,7 @@ TEST_F(LinkStrangersTest, AnotherAuthorityIsRefusedByBoth) {
   other.key = folder_ / "others/a.key";
   other.authority = folder_ / "other/ca.pem";
   auto a = start(other);
-  ASSERT_TRUE(a.links->set_peers({{"b", b_.links->address()}}));
+  ASSERT_TRUE(a.links->set_peers({{"b", {b_.links->address()}}}));
   ASSERT_TRUE(a.seen->wait(LinkEvent::warning));
   EXPECT_THAT(a.seen->last(LinkEvent::warning).text, HasSubstr("certificate is refused"));
   EXPECT_TRUE(wait_strangers(1));
@@ -87,7 +87,7 @@ TEST_F(LinkStrangersTest, AnotherClusterIdIsRefused) {
   auto other = options("a");
   other.cluster_id = "another";
   auto a = start(other);
-  ASSERT_TRUE(a.links->set_peers({{"b", b_.links->address()}}));
+  ASSERT_TRUE(a.links->set_peers({{"b", {b_.links->address()}}}));
   ASSERT_TRUE(a.seen->wait(LinkEvent::warning) && b_.seen->wait(LinkEvent::warning));
   EXPECT_THAT(a.seen->last(LinkEvent::warning).text, HasSubstr("another cluster"));
   EXPECT_THAT(b_.seen->last(LinkEvent::warning).text, HasSubstr("another cluster"));
@@ -104,8 +104,6 @@ TEST_F(LinkStrangersTest, WrongHellosAreRefusedWithAReason) {
   EXPECT_EQ(name.code, Errc::permission_denied);
   EXPECT_THAT(name.message, HasSubstr("with the certificate of a"));
   EXPECT_THAT(refusal("b", hello("b")).message, HasSubstr("own name"));
-  EXPECT_THAT(refusal("aa", hello("aa")).message, HasSubstr("aa is not known"));
-  EXPECT_THAT(refusal("c", hello("c")).message, HasSubstr("b dials c"));
   EXPECT_TRUE(b_.seen->of(LinkEvent::up).empty());
 }
 
@@ -198,7 +196,7 @@ TEST_F(LinkTest, AHandshakeThatDoesNotGoOnTimesOut) {
   auto impatient = options("b");
   impatient.handshake_timeout = 200ms;
   auto b = start(impatient);
-  ASSERT_TRUE(b.links->set_peers({{"a", "127.0.0.1:1"}}));
+  ASSERT_TRUE(b.links->set_peers({{"a", {"127.0.0.1:1", false}}}));
   RawPeer mute(b.links->address(), nullptr);
   RawPeer begun(b.links->address(), nullptr);
   begun.send_raw(BytesView("\x16\x03\x01\x02", 4));

@@ -59,7 +59,7 @@ class SessionTest : public ActorTest {
       if (const auto* asked = std::get_if<cluster::ReadChanges>(&query)) return changes(*asked);
       return Usage{1, 2, 3};
     };
-    routes_->set_replica(system_.spawn(fake_replica, shard_));
+    routes_->set_shard(system_.spawn(fake_replica, shard_));
     start_hub();
     session_ = system_.spawn(session, SessionIdentity{account, "ada", client, "device", {}}, keys_, routes_);
   }
@@ -68,8 +68,8 @@ class SessionTest : public ActorTest {
     stop(session_);
     session_ = SessionActor{};
     stop(hub_);
-    stop(routes_->replica(Slot{0}));
-    routes_->set_replica({});
+    stop(routes_->shard());
+    routes_->set_shard({});
     routes_->set_watch_hub({});
     hub_ = WatchHubActor{};
     system_.await_all_actors_done();
@@ -347,10 +347,10 @@ TEST_F(SessionTest, EndsWithTheDoorThatWouldTellOfRevocations) {
 }
 
 TEST_F(SessionTest, AShardThatIsNotThereIsUnavailableAtOnce) {
-  const auto replica = routes_->replica(Slot{0});
-  routes_->set_replica({});
+  const auto replica = routes_->shard();
+  routes_->set_shard({});
   EXPECT_EQ(std::get<Error>(*usage()).code, Errc::unavailable);
-  routes_->set_replica(replica);
+  routes_->set_shard(replica);
 }
 
 }  // namespace

@@ -92,8 +92,8 @@ class Benchmark {
         cluster_id_(need(make_cluster_authority(setting.folder), "authority").cluster_id),
         a_(setting.folder, "a", cluster_id_),
         b_(setting.folder, "b", cluster_id_) {
-    need(b_.links->set_peers({{"a", a_.links->address()}}), "peers");
-    need(a_.links->set_peers({{"b", b_.links->address()}}), "peers");
+    need(b_.links->set_peers({{"a", {a_.links->address(), false}}}), "peers");
+    need(a_.links->set_peers({{"b", {b_.links->address()}}}), "peers");
     a_.counter->wait_up();
     b_.counter->wait_up();
   }

@@ -62,7 +62,7 @@ void check(const cluster::QueryResult& result) {
 struct Proposals {
   using Message = actors::Propose;
   using Next = NextProposal;
-  static Message message(const cluster::Command& command) { return {cluster::encode(command)}; }
+  static Message message(const cluster::Command& command) { return {{}, cluster::encode(command)}; }
   static void check_answer(const Answer& answer) {
     check(need(cluster::decode_command_result(answer.result), "answer"));
   }
@@ -71,14 +71,14 @@ struct Proposals {
 struct Queries {
   using Message = actors::Ask;
   using Next = NextQuery;
-  static Message message(const cluster::Query& query) { return {cluster::encode(query)}; }
+  static Message message(const cluster::Query& query) { return {{}, cluster::encode(query), false, 0}; }
   static void check_answer(const Answer& answer) { check(need(cluster::decode_query_result(answer.result), "answer")); }
 };
 
 template <class Kind>
 struct Client : std::enable_shared_from_this<Client<Kind>> {
   caf::event_based_actor* self;
-  ReplicaActor replica;
+  actors::ShardActor replica;
   const typename Kind::Next* next;
   unsigned number;
   Gathering* gathering;
@@ -101,7 +101,7 @@ struct Client : std::enable_shared_from_this<Client<Kind>> {
 
 template <class Kind>
 LoadResult load(actors::Node& node, unsigned clients, const typename Kind::Next& next) {
-  const auto replica = node.routes()->replica(Slot{});
+  const auto replica = node.routes()->shard();
   if (!replica) give_up("the node has no replica");
   Gathering gathering(clients);
   for (unsigned i = 0; i < clients; ++i)
@@ -130,7 +130,7 @@ LoadResult ask_from(actors::Node& node, unsigned clients, const NextQuery& next)
 cluster::CommandResult propose(actors::Node& node, const cluster::Command& command) {
   caf::scoped_actor self(node.system());
   cluster::CommandResult result;
-  self->request(node.routes()->replica(Slot{}), caf::infinite, actors::Propose{cluster::encode(command)})
+  self->request(node.routes()->shard(), caf::infinite, actors::Propose{{}, cluster::encode(command)})
       .receive([&](const Answer& answer) { result = need(cluster::decode_command_result(answer.result), "answer"); },
                [](const caf::error&) { give_up("the replica ended"); });
   check(result);
@@ -174,7 +174,7 @@ void Drives::check_places(actors::Node& node) const {
   const auto file = pick(~std::uint64_t{0});
   caf::scoped_actor self(node.system());
   const cluster::Query query = cluster::Stat{file.account, {file.id, ""}};
-  self->request(node.routes()->replica(Slot{}), caf::infinite, actors::Ask{cluster::encode(query)})
+  self->request(node.routes()->shard(), caf::infinite, actors::Ask{{}, cluster::encode(query)})
       .receive(
           [&](const Answer& answer) {
             const auto result = need(cluster::decode_query_result(answer.result), "answer");

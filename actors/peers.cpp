@@ -1,0 +1,171 @@
+#include "actors/peers.hpp"
+
+#include <caf/send.hpp>
+
+#include "actors/log.hpp"
+
+namespace cairn::actors {
+namespace {
+
+Channel channel_for(Channel small, Channel bulk, std::size_t bytes) { return bytes > bulk_bytes ? bulk : small; }
+
+class LinkedPeers final : public Peers, public std::enable_shared_from_this<LinkedPeers> {
+ public:
+  explicit LinkedPeers(std::shared_ptr<Routes> routes) : routes_(std::move(routes)) {}
+  ~LinkedPeers() override { stop(); }
+
+  Result<void> begin(LinkOptions options);
+
+  void send(cluster::directory::ShardId shard, const cluster::Message& message) override {
+    const auto map = routes_->map();
+    const auto& node = map->node_of(message.to);
+    if (node.empty()) return;
+    auto frame = encode(shard, message);
+    const auto channel =
+        std::holds_alternative<cluster::SnapshotChunk>(message.body) ? Channel::raft_bulk : Channel::raft;
+    (void)send(node.text(), channel, std::move(frame));  // lost: consensus asks again
+  }
+
+  using Peers::send;
+  Result<void> send(const NodeName& to, Channel channel, Bytes frame) override {
+    if (!links_) return Error{Errc::unavailable, "this node has no links"};
+    return links_->send(to, static_cast<std::uint8_t>(channel), std::move(frame));
+  }
+
+  Result<void> set_peers(std::map<NodeName, LinkPeer> peers) override {
+    return links_ ? links_->set_peers(std::move(peers)) : Result<void>();
+  }
+  std::string address() const override { return links_ ? links_->address() : std::string(); }
+  std::vector<LinkStatus> status() const override { return links_ ? links_->status() : std::vector<LinkStatus>(); }
+  void inject(const NodeName& peer, LinkFault fault) override {
+    if (links_) links_->inject(peer, fault);
+  }
+  void stop() override {
+    if (links_) links_->stop();
+  }
+
+  // From the links' thread.
+
+  void changed(const NodeName& peer, bool up, std::uint64_t incarnation) {
+    const LinkChanged message{peer, up, incarnation};
+    tell(routes_->router(), message);
+    tell(routes_->watch_hub(), message);
+    tell(routes_->agent(), message);
+    if (!up) peer_down(peer);
+  }
+
+  void received(const NodeName& from, std::uint8_t channel, Bytes frame) {
+    switch (static_cast<Channel>(channel)) {
+      case Channel::raft:
+      case Channel::raft_bulk:
+        return raft(from, frame);
+      case Channel::call:
+      case Channel::call_bulk:
+        return call(from, frame);
+      case Channel::answer:
+      case Channel::answer_bulk:
+        return answer(from, frame);
+      case Channel::control:
+        return tell(routes_->agent(), ControlReceived{from, std::move(frame)});
+      case Channel::watch:
+        return tell(routes_->watch_hub(), WatchReceived{from, std::move(frame)});
+    }
+    bad(from, {Errc::protocol, "unknown channel " + std::to_string(channel)});
+  }
+
+ private:
+  template <class Actor, class Message>
+  static void tell(const Actor& actor, Message message) {
+    if (actor) caf::anon_send(actor, std::move(message));
+  }
+
+  void bad(const NodeName& from, const Error& why) { log_warning("a frame of {} is dropped: {}", from, why.message); }
+
+  void peer_down(const NodeName& peer) {
+    const auto map = routes_->map();
+    for (const auto& [id, actor] : routes_->replicas()) {
+      const auto* shard = map->find(id);
+      if (!shard) continue;
+      for (const auto& replica : shard->replicas)
+        if (replica.node.text() == peer) tell(actor, PeerDown{replica.id});
+    }
+  }
+
+  void raft(const NodeName& from, BytesView frame) {
+    auto decoded = decode_raft_frame(frame);
+    if (!decoded) return bad(from, decoded.error());
+    tell(routes_->replica(decoded->shard), RaftReceived{std::move(decoded->message)});
+  }
+
+  void call(const NodeName& from, BytesView frame) {
+    auto decoded = decode_call_frame(frame);
+    if (!decoded) return bad(from, decoded.error());
+    const auto request = decoded->request;
+    Reply<Answer> reply([me = weak_from_this(), from, request](Result<Answer> answer) {
+      const auto self = me.lock();
+      if (!self) return;
+      auto out = encode(AnswerFrame{request, answer ? std::move(*answer) : Answer{{}, Served::unknown, 0, 0}});
+      const auto channel = channel_for(Channel::answer, Channel::answer_bulk, out.size());
+      (void)self->send(from, channel, std::move(out));  // who asked notices that the link is down, or waits no more
+    });
+    const auto target = std::visit([](const auto& call) { return call.target; }, decoded->call);
+    const auto replica = routes_->replica(cluster::directory::ShardId{target.shard});
+    if (!replica) return reply(Answer{{}, Served::not_here, 0, 0});
+    caf::anon_send(replica, RemoteRequest{std::move(decoded->call), std::move(reply)});
+  }
+
+  void answer(const NodeName& from, BytesView frame) {
+    auto decoded = decode_answer_frame(frame);
+    if (!decoded) return bad(from, decoded.error());
+    tell(routes_->router(), AnswerReceived{from, decoded->request, std::move(decoded->answer)});
+  }
+
+  std::shared_ptr<Routes> routes_;
+  std::unique_ptr<Links> links_;
+};
+
+// What the links call; it does not keep the peers alive.
+class Listener final : public LinkListener {
+ public:
+  explicit Listener(LinkedPeers& peers) : peers_(peers) {}
+  void link_up(const NodeName& peer, std::uint64_t incarnation) override {
+    log_info("link to {} is up (incarnation {})", peer, incarnation);
+    peers_.changed(peer, true, incarnation);
+  }
+  void link_down(const NodeName& peer, const Error& why) override {
+    log_warning("link to {} is down: {}", peer, why.message);
+    peers_.changed(peer, false, 0);
+  }
+  void received(const NodeName& from, std::uint8_t channel, Bytes frame) override {
+    peers_.received(from, channel, std::move(frame));
+  }
+  void warned(const NodeName& peer, const std::string& sentence) override {
+    log_warning("link to {}: {}", peer, sentence);
+  }
+
+ private:
+  LinkedPeers& peers_;  // stops the links before it goes
+};
+
+Result<void> LinkedPeers::begin(LinkOptions options) {
+  auto links = Links::start(std::move(options), std::make_shared<Listener>(*this));
+  if (!links) return links.error();
+  links_ = std::move(*links);
+  return {};
+}
+
+}  // namespace
+
+Result<void> Peers::send(const NodeName& to, const CallFrame& frame) {
+  auto out = encode(frame);
+  const auto channel = channel_for(Channel::call, Channel::call_bulk, out.size());
+  return send(to, channel, std::move(out));
+}
+
+Result<std::shared_ptr<Peers>> Peers::start(std::optional<LinkOptions> options, std::shared_ptr<Routes> routes) {
+  auto peers = std::make_shared<LinkedPeers>(std::move(routes));
+  if (options) CAIRN_TRY(peers->begin(std::move(*options)));
+  return std::shared_ptr<Peers>(std::move(peers));
+}
+
+}  // namespace cairn::actors
