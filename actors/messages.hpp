@@ -14,6 +14,7 @@
 #include "actors/link.hpp"
 #include "actors/reply.hpp"
 #include "cluster/commands.hpp"
+#include "cluster/control.hpp"
 #include "cluster/observed.hpp"
 #include "cluster/queries.hpp"
 #include "cluster/raft.hpp"
@@ -75,7 +76,7 @@ struct PeerDown { cluster::ReplicaId replica; };
 struct SetSlots { std::vector<cluster::directory::SlotRange> slots; };
 /// Change the group, as its leader. true: the change was proposed (or leadership is being handed on), or is so
 /// already. Errors as Raft::propose_configuration() and transfer(), unavailable: not the leader.
-enum class GroupChange : std::uint8_t { take_in = 1, promote = 2, remove = 3, transfer = 4 };
+using cluster::directory::GroupChange;
 struct ChangeGroup {
   GroupChange change = GroupChange::take_in;
   cluster::ReplicaId replica;
