@@ -88,10 +88,17 @@ inline constexpr std::size_t max_address_bytes = 300;                 ///< a hos
 inline constexpr std::size_t max_nodes = 20'000;                      ///< the longest removed is forgotten first
 inline constexpr std::size_t max_founders = 64;
 inline constexpr std::size_t max_wanted_replicas = 7;
+inline constexpr std::size_t max_shards = 16'385;                     ///< a slot each, and the directory's
 inline constexpr std::size_t max_replicas_per_shard = 10;             ///< with those that come and go
 inline constexpr std::size_t max_directory_events = 10'000;           ///< the oldest go first
 inline constexpr std::size_t max_events_page = 1'000;
 inline constexpr std::size_t max_event_text_bytes = 500;              ///< what is longer is cut
+inline constexpr std::size_t max_control_frame_bytes = 32u << 20;     ///< a whole map of the most nodes and shards
+inline constexpr std::size_t max_notes_at_once = 10;                  ///< of one node, for the list of events
+inline constexpr auto note_interval = 6s;                             ///< and then one in each; others are dropped
+inline constexpr std::size_t max_notes_waiting = 256;                 ///< for the directory's leader to write them
+inline constexpr auto directory_interval = 500ms;                     ///< between looks of the directory's leader
+inline constexpr auto directory_answer_timeout = 10s;                 ///< of its replica; what is late is decided again
 
 // A node in its cluster.
 inline constexpr auto agent_interval = 300ms;                         ///< between reports, and looks for a new map
