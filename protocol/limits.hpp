@@ -108,6 +108,9 @@ inline constexpr std::uint32_t max_unanswered_reports = 2;            ///< then 
 inline constexpr auto strangers_note_interval = 10s;                  ///< between events about refused connections
 inline constexpr auto node_ready_timeout = 60s;                       ///< for a lone node to serve its shards
 
+// A node's configuration.
+inline constexpr std::size_t max_config_list = 64;                    ///< parts of one list
+
 // Receipts and garbage collection.
 inline constexpr auto receipt_lifetime = 24h;
 inline constexpr auto receipt_margin = 1h;        ///< clocks and queues between check and apply
