@@ -214,7 +214,6 @@ class Agent {
   void register_node() {
     const auto router = start_.routes->router();
     if (registered_ || registering_ || !router || !founding_decided_) return;
-    if (lone() && link_address().empty() && !start_.routes->replica(directory_shard)) return;
     registering_ = true;
     cluster::directory::NodeIdentity node;
     node.name = name_;

@@ -90,6 +90,7 @@ class RunningNode final : public Node {
   std::string link_address() const override { return peers_->address(); }
   std::shared_ptr<Routes> routes() const override { return routes_; }
   caf::actor_system& system() override { return system_; }
+  std::shared_ptr<Peers> peers() const override { return peers_; }
 
   std::vector<ChildStatus> children() const override {
     if (!supervisor_) return {};

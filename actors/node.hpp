@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/peers.hpp"
 #include "actors/routes.hpp"
 #include "cluster/config.hpp"
 
@@ -32,6 +33,7 @@ class Node {
   /// The node's actors: for tests and benchmarks.
   virtual std::shared_ptr<Routes> routes() const = 0;
   virtual caf::actor_system& system() = 0;
+  virtual std::shared_ptr<Peers> peers() const = 0;
 };
 
 }  // namespace cairn::actors
