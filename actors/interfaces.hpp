@@ -49,6 +49,8 @@ using AgentActor = caf::typed_actor<
     caf::reacts_to<ReplicaChanged>,
     caf::reacts_to<ReplicaWithdrew>,
     caf::reacts_to<ReplicaSeen>,
+    caf::reacts_to<ReplicaFailed>,
+    caf::reacts_to<ReplicaDeleted>,
     caf::reacts_to<PeerWarned>,
     caf::reacts_to<GetNodeStatus>,
     caf::reacts_to<TimerFired>>;
@@ -58,6 +60,7 @@ using AgentActor = caf::typed_actor<
 using DirectoryActor = caf::typed_actor<
     caf::reacts_to<ReplicaChanged>,
     caf::reacts_to<ReportReceived>,
+    caf::reacts_to<NoteReceived>,
     caf::reacts_to<MapChanged>,
     caf::reacts_to<TimerFired>>;
 

@@ -126,10 +126,16 @@ struct WatchReceived { std::string from; Bytes frame; };
 struct PeerWarned { std::string node; std::string sentence; };
 /// To the agent: what one of its replicas looks like now.
 struct ReplicaSeen { ReplicaStatus status; };
+/// To the agent: a replica did not start, and may be tried again.
+struct ReplicaFailed { cluster::directory::ShardId shard; Error why; };
+/// To the agent: nothing is left of a forgotten replica.
+struct ReplicaDeleted { cluster::ReplicaId replica; };
 /// The agent has set a newer map in the routes.
 struct MapChanged {};
 /// To the directory service, from a node that reports (its own, too).
 struct ReportReceived { std::string from; cluster::directory::NodeReport report; };
+/// To the directory service: what a node wants among the events.
+struct NoteReceived { std::string from; std::string what; std::string why; };
 /// What the node's agent knows of the node and its part in the cluster.
 struct NodeStatus {
   std::string name;
@@ -305,6 +311,9 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ControlReceived)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::WatchReceived)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::PeerWarned)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReplicaSeen)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReplicaFailed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReplicaDeleted)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::NoteReceived)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::MapChanged)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReportReceived)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::GetNodeStatus)

@@ -29,7 +29,7 @@ Result<void> check_identity(const NodeIdentity& node) {
     return invalid("roles: " + std::to_string(node.roles.bits) + " is no set of roles");
   if (node.zone.empty() || node.zone.size() > limits::max_zone_bytes || printable(node.zone) != node.zone)
     return invalid("zone: must be 1 to 64 printable bytes: " + printable(node.zone));
-  CAIRN_TRY(check_address(node.link_address, "link_address", false));
+  CAIRN_TRY(check_address(node.link_address, "link_address", true));
   return check_address(node.rpc_address, "rpc_address", true);
 }
 

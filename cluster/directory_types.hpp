@@ -66,7 +66,7 @@ std::string_view to_string(NodeState state);
 struct NodeIdentity {
   NodeName name;
   std::uint64_t incarnation = 0;    ///< larger at each start
-  std::string link_address;         ///< host:port
+  std::string link_address;         ///< host:port; empty if it has no links: a cluster of one node
   std::string rpc_address;          ///< host:port; empty if it serves no clients
   std::string zone;                 ///< what fails together
   Roles roles;

@@ -100,6 +100,17 @@ inline constexpr std::size_t max_notes_waiting = 256;                 ///< for t
 inline constexpr auto directory_interval = 500ms;                     ///< between looks of the directory's leader
 inline constexpr auto directory_answer_timeout = 10s;                 ///< of its replica; what is late is decided again
 
+// A node in its cluster.
+inline constexpr auto agent_interval = 300ms;                         ///< between reports, and looks for a new map
+inline constexpr auto agent_hurried_interval = 20ms;                  ///< while the node has no part yet
+inline constexpr auto agent_ask_timeout = 2s;                         ///< of the node's own replica
+inline constexpr std::uint32_t max_unanswered_reports = 2;            ///< then another replica is reported to
+inline constexpr auto strangers_note_interval = 10s;                  ///< between events about refused connections
+inline constexpr auto node_ready_timeout = 60s;                       ///< for a lone node to serve its shards
+
+// A node's configuration.
+inline constexpr std::size_t max_config_list = 64;                    ///< parts of one list
+
 // Receipts and garbage collection.
 inline constexpr auto receipt_lifetime = 24h;
 inline constexpr auto receipt_margin = 1h;        ///< clocks and queues between check and apply
