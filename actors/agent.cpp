@@ -203,7 +203,6 @@ class Agent {
     start_.routes->set_map(std::make_shared<cluster::ClusterMap>(std::move(whole)));
     if (const auto router = start_.routes->router()) self_->send(router, MapChanged{});
     if (const auto hub = start_.routes->watch_hub()) self_->send(hub, MapChanged{});
-    if (const auto directory = start_.routes->directory()) self_->send(directory, MapChanged{});
     // A map from before this start's registration may still count on replicas that this node has lost.
     const bool current = registered_ && map_.epoch >= *registered_;
     must(hosting_.follow(hosted, current, current));

@@ -61,7 +61,7 @@ using DirectoryActor = caf::typed_actor<
     caf::reacts_to<ReplicaChanged>,
     caf::reacts_to<ReportReceived>,
     caf::reacts_to<NoteReceived>,
-    caf::reacts_to<MapChanged>,
+    caf::reacts_to<GetDirectory>,
     caf::reacts_to<TimerFired>>;
 
 /// Owns a replica's log on disk. Detached. A failed write or sync ends the process. (shard_store.cpp)

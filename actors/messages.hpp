@@ -136,6 +136,16 @@ struct MapChanged {};
 struct ReportReceived { std::string from; cluster::directory::NodeReport report; };
 /// To the directory service: what a node wants among the events.
 struct NoteReceived { std::string from; std::string what; std::string why; };
+/// What the directory's leader knows; only `leads` on a node where it is not.
+struct DirectoryStatus {
+  bool leads = false;
+  cluster::Instant now{0};                  ///< of the clock of `observed`
+  std::string waits;                        ///< what founding the cluster waits for; empty if for nothing
+  cluster::directory::DirectoryState state;
+  cluster::directory::Observed observed;
+  std::vector<std::string> decisions;       ///< of the last look, with their reasons
+};
+struct GetDirectory { Reply<DirectoryStatus> reply; };
 /// What the node's agent knows of the node and its part in the cluster.
 struct NodeStatus {
   std::string name;
@@ -316,6 +326,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReplicaDeleted)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::NoteReceived)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::MapChanged)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReportReceived)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::GetDirectory)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::GetNodeStatus)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::StoreEntries)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::Stored)

@@ -164,7 +164,7 @@ class RunningNode final : public Node {
                         }});
     if (has(cluster::directory::NodeRole::metadata))
       children.push_back({"directory service", [this] {
-                            return started(system_.spawn(directory_service, config_, routes_, peers_),
+                            return started(system_.spawn(directory_service, config_, routes_, peers_, DirectoryPace{}),
                                            &Routes::set_directory);
                           }});
     children.push_back({"agent", [this] {

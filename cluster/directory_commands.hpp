@@ -16,10 +16,11 @@
 
 namespace cairn::cluster::directory {
 
-/// The first command: names the cluster and its first nodes, which are joining. already_exists after that.
+/// The first command: names the cluster, and nodes that are joining at once; others register. already_exists after
+/// that.
 struct Bootstrap {
   ClusterId cluster;
-  std::vector<NodeIdentity> founders;   ///< 1 to limits::max_founders, of different names
+  std::vector<NodeIdentity> founders;   ///< at most limits::max_founders, of different names
 };
 
 /// A node starts. One of a new name, or of a removed one, is joining. One that is known by its data id keeps

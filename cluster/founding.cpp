@@ -75,11 +75,11 @@ FoundingStep next_data_shard(const DirectoryState& state, const FoundingPlan& pl
 }  // namespace
 
 FoundingStep next_founding_step(const DirectoryState& state, const FoundingPlan& plan) {
-  if (state.cluster.value == 0) return FoundingCommand{Bootstrap{plan.cluster, {plan.self}}};
   if (!state.shards.empty()) return next_data_shard(state, plan);
   const auto count = plan.founders.size();
   if (count % 2 == 0 || count > limits::max_wanted_replicas)
     return FoundingWaits{"cluster.founders: are " + std::to_string(count) + " but must be 1, 3, 5 or 7"};
+  if (state.cluster.value == 0) return FoundingCommand{Bootstrap{plan.cluster, {}}};
   if (auto missing = missing_founder(state, plan); !missing.empty()) return FoundingWaits{std::move(missing)};
   return FoundingCommand{MakeShard{{}, plan.founders, static_cast<std::uint32_t>(count), why_founding}};
 }

@@ -14,12 +14,12 @@ namespace cairn::cluster::directory {
 
 struct FoundingPlan {
   /// cluster.founders: 1, 3, 5 or 7 metadata nodes, in the same order on all of them. The founder at place n runs
-  /// the directory's replica n from the start, before there is any row that says so.
+  /// the directory's replica n from the start, before there is any row that says so. Empty on a node that is none:
+  /// it begins no cluster.
   std::vector<NodeName> founders;
-  std::uint32_t shards = 1;    ///< of accounts
-  std::uint32_t replicas = 3;  ///< that each of these wants: odd
-  NodeIdentity self;           ///< the node that asks: one of the founders
-  ClusterId cluster;           ///< the name of a new cluster: a random number
+  std::uint32_t shards = 1;         ///< of accounts
+  std::uint32_t replicas = 3;       ///< that each of these wants: odd
+  ClusterId cluster;                ///< the name of a new cluster: a random number
 };
 
 /// There is nothing left to do.
@@ -34,8 +34,8 @@ struct FoundingWaits {
 };
 using FoundingStep = std::variant<Founded, FoundingCommand, FoundingWaits>;
 
-/// In this order: the cluster with only the node that asks in it, since each node registers itself; when all
-/// founders are there, the directory's shard on them; then shards with even parts of the slots that nobody owns
+/// In this order: the cluster, without nodes, since each registers itself; when all founders are there, the
+/// directory's shard on them; then shards with even parts of the slots that nobody owns
 /// yet, each on as many of the founders that are well as it wants and there are (made odd), beginning with each
 /// in turn.
 FoundingStep next_founding_step(const DirectoryState& state, const FoundingPlan& plan);

@@ -98,6 +98,7 @@ inline constexpr std::size_t max_notes_at_once = 10;                  ///< of on
 inline constexpr auto note_interval = 6s;                             ///< and then one in each; others are dropped
 inline constexpr std::size_t max_notes_waiting = 256;                 ///< for the directory's leader to write them
 inline constexpr auto directory_interval = 500ms;                     ///< between looks of the directory's leader
+inline constexpr auto founding_interval = 50ms;                       ///< the same while the cluster is founded
 inline constexpr auto directory_answer_timeout = 10s;                 ///< of its replica; what is late is decided again
 
 // A node in its cluster.

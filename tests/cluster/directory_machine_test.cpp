@@ -90,12 +90,18 @@ TEST_F(Directory, NamesOfNodes) {
 TEST_F(Directory, BootstrapComesFirstAndOnce) {
   expect_refused(RegisterNode{identity("a")}, Errc::not_found, "cluster");
   expect_refused(Bootstrap{ClusterId{0}, {identity("a")}}, Errc::invalid_argument, "cluster");
-  expect_refused(Bootstrap{ClusterId{9}, {}}, Errc::invalid_argument, "founders");
+  expect_refused(Bootstrap{ClusterId{9}, std::vector(65, identity("a"))}, Errc::invalid_argument, "founders");
   expect_refused(Bootstrap{ClusterId{9}, {identity("a"), identity("a")}}, Errc::invalid_argument, "founders");
   expect_done(Bootstrap{ClusterId{9}, {identity("a"), identity("b")}});
   expect_refused(Bootstrap{ClusterId{9}, {identity("a")}}, Errc::already_exists, "cluster");
   EXPECT_EQ(state().nodes.size(), 2u);
   EXPECT_EQ(state().cluster, ClusterId{9});
+}
+
+TEST_F(Directory, MayBeginWithoutNodes) {
+  expect_done(Bootstrap{ClusterId{9}, {}});
+  EXPECT_TRUE(state().nodes.empty());
+  expect_done(RegisterNode{identity("a")});
 }
 
 TEST_F(Directory, RegistersOnlyWhatIsWellFormed) {
