@@ -59,12 +59,12 @@ using DirectoryActor = caf::typed_actor<
     caf::reacts_to<MapChanged>,
     caf::reacts_to<TimerFired>>;
 
-/// Owns a replica's log on disk. Detached. A failed write or sync ends the process. (shard_store.cpp)
+/// Owns a replica's log on disk. Detached. A failed write or sync ends the process. (replica_store.cpp)
 using ShardStoreActor = caf::typed_actor<
     caf::reacts_to<StoreEntries>,
     caf::reacts_to<CompactLog>>;
 
-/// Writes a replica's checkpoints, so that they run beside the log. Detached. (shard_store.cpp)
+/// Writes a replica's checkpoints, so that they run beside the log. Detached. (replica_store.cpp)
 using CheckpointerActor = caf::typed_actor<
     caf::reacts_to<WriteCheckpoint>,
     caf::reacts_to<FreeCheckpoint>>;

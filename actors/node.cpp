@@ -14,7 +14,7 @@
 #include "actors/log.hpp"
 #include "actors/rpc_server.hpp"
 #include "actors/session.hpp"
-#include "actors/shard.hpp"
+#include "actors/replica.hpp"
 #include "actors/sign_in.hpp"
 #include "actors/supervisor.hpp"
 #include "actors/watch_hub.hpp"

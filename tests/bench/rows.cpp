@@ -4,7 +4,7 @@
 
 #include "actors/log.hpp"
 #include "actors/node.hpp"
-#include "actors/shard.hpp"
+#include "actors/replica.hpp"
 #include "tests/bench/support/measure.hpp"
 #include "tests/bench/support/report.hpp"
 #include "tests/bench/support/run.hpp"

@@ -4,7 +4,7 @@
 #include "actors/clock.hpp"
 #include "actors/errors.hpp"
 #include "actors/log.hpp"
-#include "actors/shard.hpp"
+#include "actors/replica.hpp"
 #include "storage/lmdb.hpp"
 
 namespace cairn::actors {

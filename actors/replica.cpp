@@ -9,7 +9,7 @@
 #include "actors/clock.hpp"
 #include "actors/errors.hpp"
 #include "actors/log.hpp"
-#include "actors/shard.hpp"
+#include "actors/replica.hpp"
 #include "cluster/metadata_machine.hpp"
 #include "cluster/raft.hpp"
 

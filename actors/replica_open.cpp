@@ -1,7 +1,7 @@
 // Opens a replica's disk and replays its log into its table. Blocks; before the replica's actor starts.
 #include "actors/clock.hpp"
 #include "actors/log.hpp"
-#include "actors/shard.hpp"
+#include "actors/replica.hpp"
 #include "cluster/metadata_machine.hpp"
 #include "storage/lmdb.hpp"
 #include "protocol/limits.hpp"
