@@ -47,6 +47,17 @@ void check_open_files(const cluster::Config& config) {
                 config.rpc.max_connections);
 }
 
+ReplicaOptions only_replica(const cluster::Config& config) {
+  ReplicaOptions options;
+  options.shard = cluster::directory::ShardId{2};
+  options.self = cluster::ReplicaId{1};
+  options.directory = config.node.data + "/shard";
+  options.founders = {{options.self}, {}};
+  options.slots = {cluster::directory::all_slots};
+  options.metadata = config.metadata;
+  return options;
+}
+
 class RunningNode final : public Node {
  public:
   explicit RunningNode(const cluster::Config& config) : config_(config), system_(system_config_) {}
@@ -103,9 +114,12 @@ class RunningNode final : public Node {
                                          &Routes::set_watch_hub);
                         }});
     children.push_back({"shard", [this]() -> Result<caf::actor> {
-                          auto shard = open_shard(config_.metadata, config_.node.data + "/shard", &shard_lease_);
-                          if (!shard) return shard.error();
-                          const auto actor = system_.spawn(shard_replica, std::move(*shard), config_.metadata, routes_);
+                          auto opened = open_replica(only_replica(config_), &shard_lease_);
+                          if (!opened) return opened.error();
+                          auto peers = Peers::start({}, routes_);
+                          if (!peers) return peers.error();
+                          const auto actor = system_.spawn(replica, std::move(*opened), only_replica(config_), routes_,
+                                                           std::shared_ptr<ReplicaNetwork>(std::move(*peers)));
                           return started(ShardActor(actor), &Routes::set_shard);
                         }});
     children.push_back({"block writer", [this]() -> Result<caf::actor> {

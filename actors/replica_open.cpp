@@ -1,13 +1,16 @@
-// Opens a replica's disk and replays its log into its table. Blocks; before the replica's actor starts.
+// Opens a replica's disk and, where that is known to be committed, replays its log into its table. Blocks; before
+// the replica's actor starts.
 #include "actors/clock.hpp"
 #include "actors/log.hpp"
 #include "actors/replica.hpp"
-#include "cluster/metadata_machine.hpp"
-#include "storage/lmdb.hpp"
+#include "cluster/state_machine.hpp"
 #include "protocol/limits.hpp"
+#include "storage/lmdb.hpp"
 
 namespace cairn::actors {
 namespace {
+
+using cluster::EntryKindInLog;
 
 Error named(const std::string& what, const Error& error) { return {error.code, what + ": " + error.message}; }
 
@@ -19,19 +22,19 @@ Result<void> checkpoint_now(storage::Table& table) {
   return table.finish_checkpoint();
 }
 
-Result<cluster::Position> stored_position(storage::Table& table) {
+Result<cluster::Position> stored_position(storage::Table& table, const cluster::Configuration& founders) {
   const auto row = table.get(cluster::position_key);
   if (!row) return row.error();
-  if (*row) return cluster::decode_position(**row);
-  return cluster::Position{0, 0, {{only_replica}, {}}};
+  auto position = *row ? cluster::decode_position(**row) : cluster::Position{0, 0, founders};
+  if (position && position->index != table.applied())
+    return Error{Errc::corrupt, "the rows reflect entry " + std::to_string(table.applied()) + " but say that it is " +
+                                    std::to_string(position->index)};
+  return position;
 }
 
-// The log after what the rows reflect, in memory as consensus wants it.
+// The log, in memory as consensus wants it.
 Result<cluster::RaftLog> read_log(storage::ShardStore& store, const storage::ShardStore::Recovered& found,
                                   const cluster::Position& position) {
-  if (store.first_index() > position.index + 1 && store.last_index() > position.index)
-    return Error{Errc::corrupt, "the log starts at entry " + std::to_string(store.first_index()) +
-                                    " but the rows end at " + std::to_string(position.index)};
   cluster::RaftLog log(store.first_index() - 1, found.compacted_term);
   for (auto index = store.first_index(); index <= store.last_index();) {
     auto entries = store.read(index, limits::max_batch_entries, limits::max_batch_bytes);
@@ -42,88 +45,127 @@ Result<cluster::RaftLog> read_log(storage::ShardStore& store, const storage::Sha
   return log;
 }
 
-// Applies entries that are known to be committed.
-Result<void> replay(const cluster::Config::Metadata& config, storage::ShardStore& store, storage::Table& table,
-                    cluster::Position& position) {
-  cluster::MetadataMachine machine(table);
-  while (position.index < store.last_index()) {
-    auto entries = store.read(position.index + 1, limits::max_batch_entries, limits::max_batch_bytes);
-    if (!entries) return entries.error();
-    storage::WriteBatch batch;
-    for (const auto& entry : *entries) {
-      position.index = entry.index;
-      position.term = entry.term;
-      if (entry.kind == static_cast<std::uint8_t>(cluster::EntryKindInLog::configuration)) {
-        auto configuration = cluster::decode_configuration(entry.body);
-        if (!configuration) return named("log entry " + std::to_string(entry.index), configuration.error());
-        position.configuration = std::move(*configuration);
-      }
-      if (entry.kind != static_cast<std::uint8_t>(cluster::EntryKindInLog::command)) continue;
-      const auto command = cluster::decode_command(entry.body);
-      if (!command) return named("log entry " + std::to_string(entry.index), command.error());
-      const auto applied = machine.apply(*command, batch);
-      if (!applied) return named("log entry " + std::to_string(entry.index), applied.error());
-    }
-    batch.put(cluster::position_key, cluster::encode(position));
-    table.apply(std::move(batch), position.index);
-    if (table.overlay_bytes() > config.checkpoint_overlay_bytes) CAIRN_TRY(checkpoint_now(table));
-  }
-  return {};
-}
+class Replay {
+ public:
+  Replay(const ReplicaOptions& options, OpenedReplica& replica, cluster::Position& position)
+      : options_(options),
+        store_(*replica.store),
+        table_(*replica.table),
+        position_(position),
+        machine_(cluster::make_state_machine(options.shard, table_, {})) {}
 
-// What the shard's disk holds, made ready for consensus to go on from.
-Result<void> recover(const cluster::Config::Metadata& config, const storage::ShardStore::Recovered& found,
-                     OpenedShard& shard) {
-  auto position = stored_position(*shard.table);
-  if (!position) return position.error();
-  if (position->index != shard.table->applied())
-    return Error{Errc::corrupt, "the rows reflect entry " + std::to_string(shard.table->applied()) +
-                                    " but say that it is " + std::to_string(position->index)};
-  if (shard.store->last_index() < position->index) {
-    if (position->configuration.voters.size() < 2)
-      return Error{Errc::corrupt, "the rows reflect entry " + std::to_string(position->index) +
-                                      " but the log ends at " + std::to_string(shard.store->last_index())};
-    CAIRN_TRY(shard.store->reset(position->index, position->term));
+  // Applies the entries that are known to be committed, since nobody else votes.
+  Result<void> run() {
+    while (position_.index < store_.last_index()) {
+      auto entries = store_.read(position_.index + 1, limits::max_batch_entries, limits::max_batch_bytes);
+      if (!entries) return entries.error();
+      storage::WriteBatch batch;
+      for (const auto& entry : *entries) {
+        const auto own = apply(entry, batch);
+        if (!own) return named("log entry " + std::to_string(entry.index), own.error());
+        if (!*own) return finish(std::move(batch));
+      }
+      CAIRN_TRY(finish(std::move(batch)));
+    }
+    return {};
   }
-  if (position->configuration == cluster::Configuration{{only_replica}, {}})
-    CAIRN_TRY(replay(config, *shard.store, *shard.table, *position));
-  auto log = read_log(*shard.store, found, *position);
+
+ private:
+  // False for an entry that others must have, too.
+  Result<bool> apply(const storage::LogEntry& entry, storage::WriteBatch& batch) {
+    if (entry.kind == static_cast<std::uint8_t>(EntryKindInLog::configuration)) {
+      auto configuration = cluster::decode_configuration(entry.body);
+      if (!configuration) return configuration.error();
+      if (configuration->voters != std::vector{options_.self}) return false;
+      position_.configuration = std::move(*configuration);
+    } else if (entry.kind == static_cast<std::uint8_t>(EntryKindInLog::command)) {
+      const auto command = machine_->decode(entry.body);
+      if (!command) return command.error();
+      const auto applied = machine_->apply(**command, batch);
+      if (!applied) return applied.error();
+    }
+    position_.index = entry.index;
+    position_.term = entry.term;
+    return true;
+  }
+
+  Result<void> finish(storage::WriteBatch batch) {
+    batch.put(cluster::position_key, cluster::encode(position_));
+    table_.apply(std::move(batch), position_.index);
+    return table_.overlay_bytes() > options_.metadata.checkpoint_overlay_bytes ? checkpoint_now(table_)
+                                                                               : Result<void>();
+  }
+
+  const ReplicaOptions& options_;
+  storage::ShardStore& store_;
+  storage::Table& table_;
+  cluster::Position& position_;
+  std::unique_ptr<cluster::StateMachine> machine_;
+};
+
+// What the replica's disk holds, made ready for consensus to go on from.
+Result<void> recover(const ReplicaOptions& options, const storage::ShardStore::Recovered& found,
+                     OpenedReplica& replica) {
+  auto& store = *replica.store;
+  auto position = stored_position(*replica.table, options.founders);
+  if (!position) return position.error();
+  const bool only_voter = position->configuration.voters == std::vector{options.self};
+  if (only_voter && store.last_index() < position->index)
+    return Error{Errc::corrupt, "the rows reflect entry " + std::to_string(position->index) +
+                                    " but the log ends at " + std::to_string(store.last_index())};
+  if (store.first_index() > position->index + 1)
+    return Error{Errc::corrupt, "the log starts at entry " + std::to_string(store.first_index()) +
+                                    " but the rows end at " + std::to_string(position->index)};
+  if (only_voter) CAIRN_TRY(Replay(options, replica, *position).run());
+  auto log = read_log(store, found, *position);
   if (!log) return log.error();
-  shard.recovered = {found.hard_state, std::move(*position), std::move(*log)};
+  if (must_reset_log(*log, *position)) {
+    if (only_voter) return Error{Errc::corrupt, "the log is not the one that the rows reflect"};
+    CAIRN_TRY(store.reset(position->index, position->term));
+    *log = cluster::RaftLog(position->index, position->term);
+  }
+  replica.recovered = {found.hard_state, std::move(*position), std::move(*log)};
   return {};
 }
 
 }  // namespace
 
-Result<OpenedShard> open_shard(const cluster::Config::Metadata& config, const std::string& directory, Lease* lease) {
+Result<OpenedReplica> open_replica(const ReplicaOptions& options, Lease* lease) {
   const auto started = steady_now();
-  const auto held = lease ? lease->take() : std::shared_ptr<const void>();
-  if (!held) return named(directory, held.error());
-  OpenedShard shard;
-  auto root = storage::open_directory(directory);
-  if (!root) return named(directory, root.error());
-  auto disk = storage::open_directory(directory + "/log");
-  if (!disk) return named(directory + "/log", disk.error());
-  shard.disk = std::move(*disk);
-  auto rows = storage::open_lmdb(directory + "/rows");
-  if (!rows) return named(directory + "/rows", rows.error());
+  const auto& directory = options.directory;
+  OpenedReplica replica;
+  if (lease) {
+    auto held = lease->take();
+    if (!held) return named(directory, held.error());
+    replica.held = std::move(*held);
+  }
+  const storage::ReplicaFolder folder(directory);
+  if (const auto recovered = folder.recover(); !recovered) return named(directory, recovered.error());
+  const auto withdrawn = folder.withdrawn();
+  if (!withdrawn) return named(directory, withdrawn.error());
+  if (*withdrawn) return Error{Errc::corrupt, directory + ": the replica has withdrawn: " + **withdrawn};
+  auto disk = storage::open_directory(folder.log());
+  if (!disk) return named(folder.log(), disk.error());
+  replica.disk = std::move(*disk);
+  auto rows = storage::open_lmdb(folder.rows());
+  if (!rows) return named(folder.rows(), rows.error());
   auto table = storage::Table::open(std::move(*rows));
-  if (!table) return named(directory + "/rows", table.error());
-  shard.table = leased(std::shared_ptr<storage::Table>(std::move(*table)), *held);
+  if (!table) return named(folder.rows(), table.error());
+  replica.table = leased(std::shared_ptr<storage::Table>(std::move(*table)), replica.held);
 
   storage::ShardStore::Recovered found;
-  storage::SegmentLogOptions options;
-  options.segment_bytes = config.log_segment_bytes;
-  auto store = storage::ShardStore::open(shard.disk, options, found);
-  if (!store) return named(directory + "/log", store.error());
-  shard.store = leased(std::shared_ptr<storage::ShardStore>(std::move(*store)), *held);
+  storage::SegmentLogOptions log_options;
+  log_options.segment_bytes = options.metadata.log_segment_bytes;
+  auto store = storage::ShardStore::open(replica.disk, log_options, found);
+  if (!store) return named(folder.log(), store.error());
+  replica.store = leased(std::shared_ptr<storage::ShardStore>(std::move(*store)), replica.held);
 
-  const auto first = shard.table->applied();
-  if (const auto recovered = recover(config, found, shard); !recovered) return named(directory, recovered.error());
-  shard.table->release_snapshot();
-  log_info("shard opened: {} log entries replayed after {}, in {} ms", shard.table->applied() - first, first,
-           (steady_now() - started).count());
-  return shard;
+  const auto first = replica.table->applied();
+  if (const auto recovered = recover(options, found, replica); !recovered) return named(directory, recovered.error());
+  replica.table->release_snapshot();
+  log_info("replica {} of shard {} opened: {} log entries replayed after {}, in {} ms", options.self.value,
+           options.shard.value, replica.table->applied() - first, first, (steady_now() - started).count());
+  return replica;
 }
 
 }  // namespace cairn::actors
