@@ -158,7 +158,7 @@ struct NodeStatus {
 };
 struct GetNodeStatus { Reply<NodeStatus> reply; };
 
-// Inside a shard: replica to store and back.
+// Inside a replica: to its store, checkpointer and snapshots, and back.
 
 /// To the store: make the step durable, answer Stored.
 struct StoreEntries { cluster::StoreStep step; };
@@ -176,6 +176,39 @@ struct FreeCheckpoint { std::shared_ptr<storage::Checkpoint> checkpoint; };
 /// To the store: forget the log up to `index`, and answer with the same once that is done.
 struct CompactLog { std::uint64_t index = 0; };
 struct LogCompacted { std::uint64_t index = 0; };
+/// To the store: entries that a follower lacks; empty if they are forgotten.
+struct FetchEntries { cluster::EntryFetch fetch; };
+struct EntriesFetched { cluster::ReplicaId peer; std::vector<storage::LogEntry> entries; };
+/// To the store: the rows of a snapshot of `index` and `term` are in place, forget the whole log.
+struct ResetLog { std::uint64_t transfer = 0; std::uint64_t index = 0; std::uint64_t term = 0; };
+struct LogReset { std::uint64_t transfer = 0; };
+/// To the store: mark the replica's folder, so that it never starts again.
+struct MarkWithdrawn { std::string why; };
+struct WithdrawalMarked {};
+/// From any part of a replica: stored bytes fail their checks.
+struct RotFound { std::string why; };
+
+/// To the snapshots: the next part for a follower. `rows` comes with offset 0.
+struct ReadSnapshot { cluster::SnapshotRead read; std::shared_ptr<storage::StoreSnapshot> rows; };
+struct SnapshotPart {
+  cluster::ReplicaId peer;
+  std::uint64_t transfer = 0;
+  cluster::Position position;
+  std::uint64_t offset = 0;
+  Bytes bytes;
+  bool last = false;
+};
+struct SnapshotFailed { cluster::ReplicaId peer; std::uint64_t transfer = 0; };
+struct CloseSnapshot { std::uint64_t transfer = 0; };
+/// To the snapshots: keep a received part. After the last the rows are in the place of the old ones.
+struct KeepSnapshot { cluster::SnapshotKeep part; };
+struct SnapshotKept { std::uint64_t transfer = 0; std::uint64_t next_offset = 0; };
+struct SnapshotRefused { std::uint64_t transfer = 0; };
+struct SnapshotInPlace {
+  std::uint64_t transfer = 0;
+  cluster::Position position;
+  std::shared_ptr<storage::Table> table;
+};
 /// The replica to itself: consensus has something to do by now. Only the one that was set last counts.
 struct RaftTimer { std::uint64_t number = 0; };
 /// A timer of the actor that sends it to itself.
@@ -335,6 +368,21 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::CheckpointWritten)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::FreeCheckpoint)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::CompactLog)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::LogCompacted)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::FetchEntries)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::EntriesFetched)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ResetLog)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::LogReset)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::MarkWithdrawn)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::WithdrawalMarked)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::RotFound)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReadSnapshot)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::SnapshotPart)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::SnapshotFailed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::CloseSnapshot)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::KeepSnapshot)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::SnapshotKept)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::SnapshotRefused)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::SnapshotInPlace)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::RaftTimer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::TimerFired)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::StoreBlock)

@@ -69,6 +69,17 @@ inline constexpr std::size_t max_batch_bytes = 16u << 20;
 inline constexpr auto shard_answer_timeout = 30s;
 inline constexpr auto block_answer_timeout = 60s;
 
+// One replica.
+inline constexpr auto max_floor_wait = 100ms;     ///< of a read whose rows are behind what it must see
+inline constexpr auto deposed_answer_wait = 100ms;///< for what becomes of proposals when leadership is lost
+inline constexpr std::uint64_t max_log_entries_kept = 65'536;         ///< before the checkpoint, for followers
+inline constexpr std::uint64_t max_log_bytes_kept = 64u << 20;        ///< of them
+inline constexpr std::uint64_t max_log_bytes_for_snapshots = 2u << 30;///< kept until snapshots on their way arrive
+inline constexpr std::size_t snapshot_batch_bytes = 4u << 20;         ///< received rows written in one transaction
+inline constexpr auto snapshot_idle_timeout = 30s;                    ///< a source that nobody reads is closed
+inline constexpr auto snapshot_retry_wait = 200ms;                    ///< after a source failed
+inline constexpr auto snapshot_refusal_wait = 1s;                     ///< after one that could not be kept
+
 // Rows of a drive.
 inline constexpr std::size_t manifest_blocks_in_row = 4;              ///< longer manifests get chunk rows
 inline constexpr std::size_t manifest_blocks_per_chunk = 512;

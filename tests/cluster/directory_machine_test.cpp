@@ -118,6 +118,8 @@ TEST_F(Directory, RegistersOnlyWhatIsWellFormed) {
   refused([](NodeIdentity& node) { node.roles = {16}; }, "roles");
   refused([](NodeIdentity& node) { node.zone = ""; }, "zone");
   refused([](NodeIdentity& node) { node.zone = "a\n"; }, "zone");
+  refused([](NodeIdentity& node) { node.link_address = "a b"; }, "link_address");
+  refused([](NodeIdentity& node) { node.rpc_address = "a b"; }, "rpc_address");
   refused([](NodeIdentity& node) { node.rpc_address = std::string(301, 'a'); }, "rpc_address");
   auto quiet = identity("e");
   quiet.rpc_address = "";
