@@ -93,6 +93,14 @@ inline constexpr std::size_t max_directory_events = 10'000;           ///< the o
 inline constexpr std::size_t max_events_page = 1'000;
 inline constexpr std::size_t max_event_text_bytes = 500;              ///< what is longer is cut
 
+// An operator's interface.
+inline constexpr std::size_t max_admin_connections = 32;              ///< at a time; one more is closed
+inline constexpr auto admin_part_timeout = 2s;                        ///< for each part of a status, side by side
+inline constexpr auto admin_idle_timeout = 24h;                       ///< a connection ends after this, busy or not
+inline constexpr std::size_t max_admin_nodes = 1'000;                 ///< of the directory, in one status
+inline constexpr std::size_t max_admin_events = 50;                   ///< in one status
+inline constexpr std::size_t max_socket_path_bytes = 107;             ///< what the system's address holds
+
 // A node's configuration.
 inline constexpr std::size_t max_config_list = 64;                    ///< parts of one list
 
