@@ -112,6 +112,15 @@ const Replica* Shard::find_on(const NodeName& node) const {
   return at == replicas.end() ? nullptr : &*at;
 }
 
+void merge(DirectoryState& state, StateChanges changes) {
+  if (changes.epoch <= state.epoch) return;
+  state.cluster = changes.cluster;
+  state.epoch = changes.epoch;
+  for (auto& node : changes.nodes) state.nodes.insert_or_assign(node.name, std::move(node));
+  for (auto& shard : changes.shards) state.shards.insert_or_assign(shard.id, std::move(shard));
+  state.settings = std::move(changes.settings);
+}
+
 void SlotMap::merge(const SlotMap& newer) {
   if (newer.epoch <= epoch) return;
   epoch = newer.epoch;
