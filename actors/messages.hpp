@@ -45,6 +45,7 @@ enum class Served : std::uint8_t {
   not_here = 2,    ///< nothing was done: no such replica on this node, or its shard does not own the slot
   behind = 3,      ///< nothing was done: the rows did not reach the floor in time
   unknown = 4,     ///< the replica stopped or lost its office: what was proposed may take effect yet
+  busy = 5,        ///< nothing was done: too much waits in this node's router, which alone says so
 };
 /// `result` is the encoded CommandResult or QueryResult; `index` the log entry that it reflects.
 struct Answer {
@@ -120,6 +121,8 @@ struct AnswerReceived { std::string from; std::uint64_t request = 0; Answer answ
 struct ControlReceived { std::string from; Bytes frame; };
 /// Channel::watch (watch_frames.hpp).
 struct WatchReceived { std::string from; Bytes frame; };
+/// From the watch hub to the router: a replica says that it leads its shard.
+struct LeaderHeard { cluster::directory::ShardId shard; cluster::ReplicaId replica; std::uint64_t term = 0; };
 /// The agent has set a newer map in the routes.
 struct MapChanged {};
 /// To the directory service, from a node that reports (its own, too).
@@ -284,6 +287,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::LinkChanged)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::AnswerReceived)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ControlReceived)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::WatchReceived)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::LeaderHeard)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::MapChanged)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReportReceived)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::GetNodeStatus)
