@@ -53,6 +53,27 @@ Result<NodeName> NodeName::parse(std::string_view text) {
   return NodeName(std::string(text));
 }
 
+std::string_view to_string(NodeRole role) {
+  switch (role) {
+    case NodeRole::gateway:
+      return "gateway";
+    case NodeRole::api:
+      return "api";
+    case NodeRole::block:
+      return "block";
+    case NodeRole::metadata:
+      return "metadata";
+  }
+  return "unknown";
+}
+
+std::vector<std::string> words_of(Roles roles) {
+  std::vector<std::string> words;
+  for (const auto role : every_role)
+    if (roles.has(role)) words.emplace_back(to_string(role));
+  return words;
+}
+
 std::string_view to_string(NodeState state) {
   switch (state) {
     case NodeState::joining:

@@ -51,6 +51,11 @@ struct Roles {
   friend bool operator==(const Roles&, const Roles&) = default;
 };
 inline constexpr Roles all_roles{15};
+/// In the order of their bits.
+inline constexpr NodeRole every_role[] = {NodeRole::gateway, NodeRole::api, NodeRole::block, NodeRole::metadata};
+std::string_view to_string(NodeRole role);
+/// The word of each role.
+std::vector<std::string> words_of(Roles roles);
 
 /// Numbers are part of rows and commands: append only.
 enum class NodeState : std::uint8_t {
