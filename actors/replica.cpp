@@ -29,10 +29,11 @@ Replica::Replica(ReplicaActor::pointer self, OpenedReplica opened, ReplicaOption
       raft_(options_.self, options_.raft, std::move(opened.recovered), steady_micros(), std::random_device{}()),
       opened_complete_(raft_.alone() && raft_.applied() == raft_.log().last_index()) {
   const ReplicaActor me{self};
-  store_ = self->spawn<caf::linked + caf::detached>(shard_store, me, opened.store, opened.disk,
+  store_ = self->spawn<caf::linked + caf::detached>(shard_store, me, opened.store, disk_,
                                                     storage::ReplicaFolder(options_.directory),
                                                     options_.metadata.reserve_bytes);
   checkpointer_ = self->spawn<caf::linked + caf::detached>(checkpointer, me);
+  log_bytes_ = opened.store->used_bytes();
   set_housekeeping_timer();
   raft_.tick(steady_micros());
   pump();

@@ -97,6 +97,7 @@ TEST_F(ReplicaGroup, ALeaderThatEndsHandsItsOfficeOn) {
   const auto first = leader();
   EXPECT_EQ(first, 1u);
   ASSERT_TRUE(made(propose(first, create_account("anna"))));
+  const auto still_known = actor(first);
   kill(first, false);
   EXPECT_TRUE(has_account(leader_but(first), "anna", true));
 }

@@ -136,7 +136,7 @@ TEST_F(ReplicaMembers, ALearnerIsFilledByASnapshotThatLosesParts) {
   ASSERT_TRUE(forgets(1, last));
   auto count = std::make_shared<std::atomic<int>>(0);
   network_->drop([=](const cluster::Message& message) {
-    return std::holds_alternative<cluster::SnapshotChunk>(message.body) && ++*count % 5 == 0;
+    return std::holds_alternative<cluster::SnapshotChunk>(message.body) && ++*count % 25 == 0;
   });
   ASSERT_TRUE(start(2, true).ok());
   ASSERT_TRUE(change_when_possible(GroupChange::take_in, 2).ok());
