@@ -1,10 +1,10 @@
 #include "actors/node.hpp"
 
+#include <sys/resource.h>
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
-#include <sys/resource.h>
 
 #include <atomic>
 #include <future>
@@ -12,6 +12,7 @@
 
 #include "actors/blocks.hpp"
 #include "actors/log.hpp"
+#include "actors/peers.hpp"
 #include "actors/rpc_server.hpp"
 #include "actors/session.hpp"
 #include "actors/shard.hpp"
@@ -61,6 +62,9 @@ class RunningNode final : public Node {
     auto keys = storage::KeyRing::open_or_create(key_file);
     if (!keys) return Error{keys.error().code, key_file + ": " + keys.error().message};
     keys_ = std::move(*keys);
+    auto peers = Peers::start(std::nullopt, routes_);
+    if (!peers) return peers.error();
+    peers_ = std::move(*peers);
     CAIRN_TRY(start_children());
     auto server = RpcServer::start(config_, routes_);
     if (!server) return server.error();
@@ -99,8 +103,10 @@ class RunningNode final : public Node {
   std::vector<ChildSpec> table() {
     std::vector<ChildSpec> children;
     children.push_back({"watch hub", [this] {
-                          return started(system_.spawn(watch_hub, std::size_t{config_.rpc.max_connections}),
-                                         &Routes::set_watch_hub);
+                          return started(
+                              system_.spawn(watch_hub, std::size_t{config_.rpc.max_connections}, config_.node.name,
+                                            routes_, std::shared_ptr<NodeNetwork>(peers_)),
+                              &Routes::set_watch_hub);
                         }});
     children.push_back({"shard", [this]() -> Result<caf::actor> {
                           auto shard = open_shard(config_.metadata, config_.node.data + "/shard", &shard_lease_);
@@ -162,7 +168,8 @@ class RunningNode final : public Node {
   caf::actor_system system_;
   std::shared_ptr<const storage::KeyRing> keys_;
   std::shared_ptr<Routes> routes_ = std::make_shared<Routes>();
-  Lease shard_lease_;                        // these are used by the supervisor alone
+  std::shared_ptr<Peers> peers_;
+  Lease shard_lease_;  // these are used by the supervisor alone
   Lease blocks_lease_;
   SupervisorActor supervisor_;
   std::unique_ptr<RpcServer> server_;
