@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "storage/seal.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace cairn::storage {
@@ -53,6 +54,12 @@ TEST_F(IdentityTest, OneProcessAtATime) {
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.error().code, Errc::busy);
   EXPECT_THAT(second.error().message, HasSubstr(directory_));
+}
+
+TEST_F(IdentityTest, LeavesTheLockOfTheDirectoryItselfToOthers) {
+  const auto identity = open();
+  ASSERT_TRUE(identity.ok());
+  EXPECT_TRUE(KeyRing::open_or_create(directory_ + "/block-keys").ok()) << "it locks where its file lies";
 }
 
 TEST_F(IdentityTest, AnotherNodeOrClusterIsRefusedAndChangesNothing) {
