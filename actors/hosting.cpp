@@ -26,13 +26,8 @@ Hosting::Hosting(AgentActor::pointer self, const cluster::Config& config, std::s
       identity_(std::move(identity)),
       routes_(std::move(routes)),
       peers_(std::move(peers)),
-      lone_(lone) {
-  const auto& limits = config.supervision;
-  supervisor_ = self->spawn<caf::linked + caf::detached>(
-      supervisor, std::vector<ChildSpec>{},
-      cluster::RestartLimits{limits.max_restarts, limits.window, limits.backoff_first, limits.backoff_most},
-      Reply<bool>());
-}
+      lone_(lone),
+      supervisor_(routes_->replica_supervisor()) {}
 
 Result<void> Hosting::follow(const std::vector<cluster::Hosted>& wanted, bool may_make, bool may_delete) {
   std::map<cluster::directory::ShardId, const cluster::Hosted*> by_shard;
@@ -68,10 +63,15 @@ Result<void> Hosting::follow(const std::vector<cluster::Hosted>& wanted, bool ma
     held.what = what;
     held.status.report.shard = what.shard;
     held.status.report.replica = what.replica;
-    self_->send(supervisor_, AddChild{child(what, held.lease, made_before, direct)});
+    held.direct = direct;
+    start(held, made_before);
     held_.emplace(what.shard, std::move(held));
   }
   return {};
+}
+
+void Hosting::start(const Held& held, bool made_before) {
+  if (supervisor_) self_->send(supervisor_, AddChild{child(held.what, held.lease, made_before, held.direct)});
 }
 
 ChildSpec Hosting::child(const cluster::Hosted& what, const std::shared_ptr<Lease>& lease, bool made_before,
@@ -83,7 +83,7 @@ ChildSpec Hosting::child(const cluster::Hosted& what, const std::shared_ptr<Leas
   options.founders = what.founders;
   options.slots = what.slots;
   options.metadata = config_.metadata;
-  const auto start = [me = AgentActor{self_}, system = &self_->system(), routes = routes_, peers = peers_, options,
+  const auto start = [system = &self_->system(), routes = routes_, peers = peers_, options,
                       lease, made_before, direct, lone = lone_, name = name_of(what)]() -> Result<caf::actor> {
     const auto open = [&]() -> Result<OpenedReplica> {
       if (made_before && !std::filesystem::exists(options.directory))
@@ -93,11 +93,12 @@ ChildSpec Hosting::child(const cluster::Hosted& what, const std::shared_ptr<Leas
     auto opened = open();
     if (!opened && opened.error().code == Errc::corrupt && !lone) {
       log_error("{} withdraws: {}", name, opened.error().message);
-      caf::anon_send(me, ReplicaWithdrew{options.shard, options.self, opened.error().message});
+      if (const auto agent = routes->agent())
+        caf::anon_send(agent, ReplicaWithdrew{options.shard, options.self, opened.error().message});
       return Error{Errc::cancelled, "withdrawn"};
     }
     if (!opened) {
-      caf::anon_send(me, ReplicaFailed{options.shard, opened.error()});
+      if (const auto agent = routes->agent()) caf::anon_send(agent, ReplicaFailed{options.shard, opened.error()});
       return opened.error();
     }
     const auto actor =
@@ -114,18 +115,25 @@ void Hosting::remove(const Held& held) {
   log_info("{} is forgotten by the directory; its data is deleted", name_of(what));
   routes_->set_replica(what.shard, {});
   withdrawn_.erase(what.replica);
-  self_->send(supervisor_, RemoveChild{name_of(what), [me = AgentActor{self_}, lease = held.lease,
+  self_->send(supervisor_, RemoveChild{name_of(what), [routes = routes_, lease = held.lease,
                                                        directory = directory_of(what), replica = what.replica] {
                                          const auto free = lease->take();
                                          if (!free) return log_error("{}: {}", directory, free.error().message);
                                          std::error_code failed;
                                          std::filesystem::remove_all(directory, failed);
                                          if (failed) return log_error("{}: {}", directory, failed.message());
-                                         caf::anon_send(me, ReplicaDeleted{replica});
+                                         if (const auto agent = routes->agent())
+                                           caf::anon_send(agent, ReplicaDeleted{replica});
                                        }});
 }
 
 void Hosting::ask_all() {
+  // One that was started anew knows of none.
+  if (const auto supervisor = routes_->replica_supervisor(); supervisor != supervisor_) {
+    supervisor_ = supervisor;
+    for (const auto& [shard, held] : held_)
+      if (!withdrawn_.contains(held.what.replica)) start(held, true);
+  }
   const AgentActor me{self_};
   for (const auto& [shard, held] : held_) {
     const auto replica = routes_->replica(shard);

@@ -43,12 +43,14 @@ class Hosting {
   struct Held {
     cluster::Hosted what;
     std::shared_ptr<Lease> lease = std::make_shared<Lease>();
+    bool direct = false;
     ReplicaStatus status;
   };
 
   ChildSpec child(const cluster::Hosted& what, const std::shared_ptr<Lease>& lease, bool made_before,
                   bool direct) const;
   void remove(const Held& held);
+  void start(const Held& held, bool made_before);
   std::string directory_of(const cluster::Hosted& what) const;
 
   AgentActor::pointer self_;
@@ -57,7 +59,7 @@ class Hosting {
   std::shared_ptr<Routes> routes_;
   std::shared_ptr<Peers> peers_;
   bool lone_;
-  SupervisorActor supervisor_;
+  SupervisorActor supervisor_;               ///< that knows of what is held
   std::map<cluster::directory::ShardId, Held> held_;
   std::map<cluster::ReplicaId, std::string> withdrawn_;
 };

@@ -171,6 +171,11 @@ class RunningNode final : public Node {
                             return started(system_.spawn(directory_service, config_, routes_, peers_, DirectoryPace{}),
                                            &Routes::set_directory);
                           }});
+    children.push_back({"replicas", [this] {
+                          return started(system_.spawn<caf::detached>(supervisor, std::vector<ChildSpec>{},
+                                                                      restart_limits(), Reply<bool>()),
+                                         &Routes::set_replica_supervisor);
+                        }});
     children.push_back({"agent", [this] {
                           AgentStart start{config_, identity_, routes_, peers_, rpc_address(), ready_};
                           return started(system_.spawn<caf::detached>(agent, std::move(start)), &Routes::set_agent);
@@ -223,14 +228,16 @@ class RunningNode final : public Node {
     return caf::actor_cast<caf::actor>(actor);
   }
 
-  Result<void> start_children() {
+  cluster::RestartLimits restart_limits() const {
     const auto& supervision = config_.supervision;
-    const cluster::RestartLimits limits{supervision.max_restarts, supervision.window, supervision.backoff_first,
-                                        supervision.backoff_most};
+    return {supervision.max_restarts, supervision.window, supervision.backoff_first, supervision.backoff_most};
+  }
+
+  Result<void> start_children() {
     std::promise<Result<bool>> started;
     auto outcome = started.get_future();
     supervisor_ = system_.spawn<caf::detached>(
-        supervisor, table(), limits, Reply<bool>([&](Result<bool> all) { started.set_value(std::move(all)); }));
+        supervisor, table(), restart_limits(), Reply<bool>([&](Result<bool> all) { started.set_value(std::move(all)); }));
     supervisor_->attach_functor([this](const caf::error& reason) {
       if (reason == escalated) failed_ = true;
     });

@@ -28,6 +28,8 @@ class Routes {
   std::map<cluster::directory::ShardId, ReplicaActor> replicas() const { return get(replicas_); }
   RouterActor router() const { return get(router_); }
   AgentActor agent() const { return get(agent_); }
+  /// Supervises this node's replicas.
+  SupervisorActor replica_supervisor() const { return get(replica_supervisor_); }
   DirectoryActor directory() const { return get(directory_); }
   /// The newest map that the node has; never null.
   std::shared_ptr<const cluster::ClusterMap> map() const { return get(map_); }
@@ -50,6 +52,7 @@ class Routes {
     }
   }
   void set_router(RouterActor actor) { set(router_, std::move(actor)); }
+  void set_replica_supervisor(SupervisorActor actor) { set(replica_supervisor_, std::move(actor)); }
   void set_agent(AgentActor actor) { set(agent_, std::move(actor)); }
   void set_directory(DirectoryActor actor) { set(directory_, std::move(actor)); }
   void set_map(std::shared_ptr<const cluster::ClusterMap> map) { set(map_, std::move(map)); }
@@ -88,6 +91,7 @@ class Routes {
   std::map<cluster::directory::ShardId, ReplicaActor> replicas_;
   RouterActor router_;
   AgentActor agent_;
+  SupervisorActor replica_supervisor_;
   DirectoryActor directory_;
   std::shared_ptr<const cluster::ClusterMap> map_ = std::make_shared<cluster::ClusterMap>();
   BlockWriterActor block_writer_;

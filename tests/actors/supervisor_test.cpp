@@ -266,5 +266,15 @@ TEST_F(Supervisor, AChildWhoseWorkIsDoneIsForgotten) {
   stop();
 }
 
+TEST_F(Supervisor, OneThatIsToldToExitStopsItsChildrenFirst) {
+  ASSERT_TRUE(start({child("first")}));
+  caf::anon_send(supervisor_, AddChild{child("second")});
+  ASSERT_TRUE(happened("second starts", 1));
+  caf::anon_send_exit(supervisor_, caf::exit_reason::user_shutdown);
+  ASSERT_TRUE(ended_.wait_count(1));
+  EXPECT_TRUE(happened("first ends", 1));
+  EXPECT_TRUE(happened("second ends", 1));
+}
+
 }  // namespace
 }  // namespace cairn::actors::test
