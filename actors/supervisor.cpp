@@ -150,6 +150,7 @@ class Children {
   }
 
   SupervisorActor::pointer self_;
+  SupervisorActor alive_{self_};  // until it has quit: nobody else need hold it while it stops its children
   cluster::RestartLimits limits_;
   std::list<Child> children_;
   std::mt19937_64 random_;

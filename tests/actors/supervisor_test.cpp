@@ -4,6 +4,7 @@
 #include <caf/typed_event_based_actor.hpp>
 
 #include <atomic>
+#include <future>
 #include <map>
 
 #include "tests/actors/actor_fixture.hpp"
@@ -274,6 +275,22 @@ TEST_F(Supervisor, OneThatIsToldToExitStopsItsChildrenFirst) {
   ASSERT_TRUE(ended_.wait_count(1));
   EXPECT_TRUE(happened("first ends", 1));
   EXPECT_TRUE(happened("second ends", 1));
+}
+
+TEST_F(Supervisor, StopsItsChildrenThoughNobodyHoldsIt) {
+  // The child ends late: its supervisor waits for it with no reference left but its own.
+  std::promise<void> may_end;
+  ASSERT_TRUE(start({child("first"), ChildSpec{"slow", [this, &may_end]() -> Result<caf::actor> {
+                       return caf::actor_cast<caf::actor>(system_.spawn<IdleChild, caf::detached>([this, &may_end] {
+                         may_end.get_future().wait();
+                         events_.add("slow ends");
+                       }));
+                     }}}));
+  caf::anon_send(std::exchange(supervisor_, SupervisorActor{}), StopAll{});
+  may_end.set_value();
+  EXPECT_TRUE(happened("slow ends", 1));
+  EXPECT_TRUE(happened("first ends", 1));
+  EXPECT_TRUE(ended_.wait_count(1));
 }
 
 }  // namespace
