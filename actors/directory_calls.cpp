@@ -28,7 +28,7 @@ Result<Bytes> outcome(const Answer& answer) {
     case Served::behind:
       return Error{Errc::unavailable, "no replica of the directory answers"};
     case Served::busy:
-      return Error{Errc::busy, "the directory has too much to do"};
+      return Error{Errc::busy, "this node has too many requests under way"};
     case Served::unknown:
       return Error{Errc::timed_out, "the directory's leader went; the request may have taken effect"};
   }
