@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::string_view file_name = "identity";
 constexpr std::string_view new_name = "identity.new";
+constexpr std::string_view lock_name = "identity.lock";   // others lock the directory itself
 constexpr std::string_view magic = "cairn-identity-1\n";
 constexpr std::size_t max_file_bytes = 4u << 20;
 
@@ -98,10 +99,7 @@ struct Closed {
 
 }  // namespace
 
-Identity::~Identity() {
-  ::close(lock_);
-  ::close(folder_);
-}
+Identity::~Identity() { ::close(lock_); }
 
 Result<void> Identity::write(const Values& values) {
   const auto path = directory_ + "/" + std::string(new_name);
@@ -111,7 +109,9 @@ Result<void> Identity::write(const Values& values) {
   if (::fsync(file.fd) != 0) return Error{Errc::io, "fsync " + path + ": " + std::strerror(errno)};
   const auto wanted = directory_ + "/" + std::string(file_name);
   if (::rename(path.c_str(), wanted.c_str()) != 0) return failed("rename " + path);
-  if (::fsync(folder_) != 0) return Error{Errc::io, "fsync " + directory_ + ": " + std::strerror(errno)};
+  const Closed names{::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (names.fd < 0 || ::fsync(names.fd) != 0)
+    return Error{Errc::io, "fsync " + directory_ + ": " + std::strerror(errno)};
   values_ = values;
   return {};
 }
@@ -120,12 +120,10 @@ Result<std::unique_ptr<Identity>> Identity::open(const std::string& directory, c
                                                  const std::string& cluster, std::uint64_t data) {
   const auto opened = open_directory(directory);
   if (!opened) return Error{opened.error().code, directory + ": " + opened.error().message};
-  const int folder = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder < 0) return failed("open " + directory);
-  const auto lock_path = directory + "/lock";
-  const int lock = ::open(lock_path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  std::unique_ptr<Identity> identity(new Identity(directory, folder, lock));
+  const auto lock_path = directory + "/" + std::string(lock_name);
+  const int lock = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (lock < 0) return failed("open " + lock_path);
+  std::unique_ptr<Identity> identity(new Identity(directory, lock));
   if (::flock(lock, LOCK_EX | LOCK_NB) != 0) return Error{Errc::busy, directory + " is in use by another process"};
 
   Values values{node, data, cluster, 0, false, {}};

@@ -58,8 +58,9 @@ class Nodes : public ::testing::Test {
     config.node.roles = roles;
     config.rpc.listen = "127.0.0.1:0";
     config.accounts.password_cost = {1, 64u << 10};
-    if (!std::filesystem::exists(folder_ / "certificates/" + name + ".pem"))
+    if (!std::filesystem::exists(folder_ / "certificates/" + name + ".pem")) {
       EXPECT_TRUE(issue_node_certificate(name, folder_ / "ca", folder_ / "certificates").ok());
+    }
     config.link.listen = "127.0.0.1:" + std::to_string(port_of(name));
     config.link.authority = folder_ / "ca/ca.pem";
     config.link.certificate = folder_ / "certificates/" + name + ".pem";

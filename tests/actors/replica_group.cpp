@@ -13,6 +13,10 @@ AgentActor::behavior_type remembering_agent(AgentActor::pointer, std::shared_ptr
       [](const LinkChanged&) {},
       [told](const ReplicaChanged& message) { told->changes.add(message); },
       [told](const ReplicaWithdrew& message) { told->withdrawals.add(message); },
+      [](const ReplicaSeen&) {},
+      [](const ReplicaFailed&) {},
+      [](const ReplicaDeleted&) {},
+      [](const PeerWarned&) {},
       [](const GetNodeStatus&) {},
       [](const TimerFired&) {},
   };
