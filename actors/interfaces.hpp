@@ -48,6 +48,8 @@ using AgentActor = caf::typed_actor<
     caf::reacts_to<LinkChanged>,
     caf::reacts_to<ReplicaChanged>,
     caf::reacts_to<ReplicaWithdrew>,
+    caf::reacts_to<ReplicaSeen>,
+    caf::reacts_to<PeerWarned>,
     caf::reacts_to<GetNodeStatus>,
     caf::reacts_to<TimerFired>>;
 
@@ -139,6 +141,8 @@ using WatchHubActor = caf::typed_actor<
 using SupervisorActor = caf::typed_actor<
     caf::reacts_to<GetChildren>,
     caf::reacts_to<RestartChild>,
+    caf::reacts_to<AddChild>,
+    caf::reacts_to<RemoveChild>,
     caf::reacts_to<StartChild>,
     caf::reacts_to<StopAll>>;
 

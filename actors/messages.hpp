@@ -2,6 +2,7 @@
 // travel the frames of peer_frames.hpp.
 #pragma once
 
+#include <caf/actor.hpp>
 #include <caf/allowed_unsafe_message_type.hpp>
 
 #include <cstdint>
@@ -120,6 +121,10 @@ struct AnswerReceived { std::string from; std::uint64_t request = 0; Answer answ
 struct ControlReceived { std::string from; Bytes frame; };
 /// Channel::watch (watch_frames.hpp).
 struct WatchReceived { std::string from; Bytes frame; };
+/// To the agent: something about another node that an operator should see.
+struct PeerWarned { std::string node; std::string sentence; };
+/// To the agent: what one of its replicas looks like now.
+struct ReplicaSeen { ReplicaStatus status; };
 /// The agent has set a newer map in the routes.
 struct MapChanged {};
 /// To the directory service, from a node that reports (its own, too).
@@ -262,6 +267,19 @@ struct ChildStatus {
   std::string last_crash;
 };
 struct GetChildren { Reply<std::vector<ChildStatus>> reply; };
+/// How to start a child of a supervisor.
+struct ChildSpec {
+  std::string name;
+  /// Starts the child and tells the routes. May block (opening files), may fail: that counts as a crash.
+  /// cancelled: there is nothing to start any more, and the child is forgotten.
+  std::function<Result<caf::actor>()> start;
+  /// A child that ends without an error has done its work, and is forgotten.
+  bool may_end = false;
+};
+/// Another child, at the end of the table. Nothing happens if there is one of this name.
+struct AddChild { ChildSpec child; };
+/// Stops a child and forgets it, then calls `then` on the supervisor's thread, which may block.
+struct RemoveChild { std::string name; std::function<void()> then; };
 struct RestartChild { std::string name; };
 struct StartChild { std::string name; };
 struct StopAll {};
@@ -284,6 +302,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::LinkChanged)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::AnswerReceived)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ControlReceived)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::WatchReceived)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::PeerWarned)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReplicaSeen)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::MapChanged)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReportReceived)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::GetNodeStatus)
@@ -331,6 +351,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::SessionRevoked)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::Subscribe)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::Unsubscribe)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::GetChildren)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::AddChild)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::RemoveChild)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::RestartChild)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::StartChild)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::StopAll)

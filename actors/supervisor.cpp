@@ -2,6 +2,7 @@
 
 #include <caf/typed_event_based_actor.hpp>
 
+#include <list>
 #include <memory>
 #include <random>
 
@@ -15,19 +16,18 @@ namespace {
 struct Child {
   ChildSpec spec;
   cluster::RestartPolicy policy;
-  caf::actor actor;               // invalid while it is not running
+  caf::actor actor;  // invalid while it is not running
   ChildStatus status;
-  bool wanted_down = false;       // an operator's restart: not a crash
+  bool wanted_down = false;                      // an operator's restart: not a crash
+  std::vector<std::function<void()>> removed{};  // what waits for it to be gone for good
+  bool leaving = false;
 };
 
 class Children {
  public:
   Children(SupervisorActor::pointer self, std::vector<ChildSpec> specs, cluster::RestartLimits limits)
-      : self_(self), random_(std::random_device{}()) {
-    for (auto& spec : specs) {
-      const auto name = spec.name;
-      children_.push_back({std::move(spec), cluster::RestartPolicy(limits), {}, {name, false, 0, {}}, false});
-    }
+      : self_(self), limits_(limits), random_(std::random_device{}()) {
+    for (auto& spec : specs) push_back(std::move(spec));
   }
 
   // The first start is not supervised: what fails now would fail again, and the operator is watching.
@@ -44,6 +44,7 @@ class Children {
       child.actor = {};
       child.status.running = false;
       if (stopping_) return stop_next();
+      if (child.leaving || (child.spec.may_end && !message.reason)) return forget(child);
       if (std::exchange(child.wanted_down, false)) return start_again(child);
       return failed(child, "crashed: " + caf::to_string(message.reason));
     }
@@ -51,8 +52,24 @@ class Children {
 
   void start_child(const std::string& name) {
     auto* child = find(name);
-    if (!child || child->actor || stopping_) return;
+    if (!child || child->actor || child->leaving || stopping_) return;
     start_again(*child);
+  }
+
+  void add_child(ChildSpec spec) {
+    if (stopping_ || find(spec.name)) return;
+    push_back(std::move(spec));
+    auto& child = children_.back();
+    if (const auto started = start(child); !started) did_not_start(child, started.error());
+  }
+
+  void remove_child(RemoveChild& message) {
+    auto* child = find(message.name);
+    if (!child) return message.then();
+    child->removed.push_back(std::move(message.then));
+    if (std::exchange(child->leaving, true) || stopping_) return;
+    if (!child->actor) return forget(*child);
+    self_->send_exit(child->actor, caf::exit_reason::user_shutdown);
   }
 
   void restart_child(const std::string& name) {
@@ -94,8 +111,24 @@ class Children {
 
   void start_again(Child& child) {
     child.status.restarts += 1;
-    if (const auto started = start(child); !started) return failed(child, "did not start: " + started.error().message);
+    if (const auto started = start(child); !started) return did_not_start(child, started.error());
     log_info("{}: started again", child.spec.name);
+  }
+
+  void push_back(ChildSpec spec) {
+    const auto name = spec.name;
+    children_.push_back({std::move(spec), cluster::RestartPolicy(limits_), {}, {name, false, 0, {}}});
+  }
+
+  void forget(Child& child) {
+    const auto removed = std::move(child.removed);
+    children_.remove_if([&](const Child& other) { return &other == &child; });
+    for (const auto& then : removed) then();
+  }
+
+  void did_not_start(Child& child, const Error& why) {
+    if (why.code == Errc::cancelled) return forget(child);
+    failed(child, "did not start: " + why.message);
   }
 
   void failed(Child& child, std::string why) {
@@ -117,7 +150,8 @@ class Children {
   }
 
   SupervisorActor::pointer self_;
-  std::vector<Child> children_;
+  cluster::RestartLimits limits_;
+  std::list<Child> children_;
   std::mt19937_64 random_;
   bool stopping_ = false;
   caf::error reason_;
@@ -139,6 +173,8 @@ SupervisorActor::behavior_type supervisor(SupervisorActor::pointer self, std::ve
   return {
       [state](const GetChildren& message) { message.reply(state->status()); },
       [state](const RestartChild& message) { state->restart_child(message.name); },
+      [state](AddChild& message) { state->add_child(std::move(message.child)); },
+      [state](RemoveChild& message) { state->remove_child(message); },
       [state](const StartChild& message) { state->start_child(message.name); },
       [state](const StopAll&) { state->stop_all({}); },
   };

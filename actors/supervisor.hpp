@@ -14,12 +14,6 @@
 
 namespace cairn::actors {
 
-struct ChildSpec {
-  std::string name;
-  /// Starts the child and tells the routes. May block (opening files), may fail: that counts as a crash.
-  std::function<Result<caf::actor>()> start;
-};
-
 /// Why a supervisor quit.
 inline const caf::error escalated{1, caf::atom("cairn")};
 

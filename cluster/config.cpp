@@ -1,12 +1,8 @@
 #include "cluster/config.hpp"
 
-#include <arpa/inet.h>
-
-#include <algorithm>
-#include <cctype>
-#include <charconv>
-#include <map>
 #include <toml++/toml.h>
+#include <algorithm>
+#include <map>
 
 #include "cluster/config_keys.hpp"
 #include "protocol/names.hpp"
@@ -55,16 +51,26 @@ std::string nearest_section(std::string_view name) {
 
 std::string_view type_word(toml::node_type type) {
   switch (type) {
-    case toml::node_type::none: return "nothing";
-    case toml::node_type::table: return "a section";
-    case toml::node_type::array: return "a list";
-    case toml::node_type::string: return "text";
-    case toml::node_type::integer: return "a whole number";
-    case toml::node_type::floating_point: return "a fraction";
-    case toml::node_type::boolean: return "true or false";
-    case toml::node_type::date: return "a date";
-    case toml::node_type::time: return "a time of day";
-    case toml::node_type::date_time: return "a date";
+    case toml::node_type::none:
+      return "nothing";
+    case toml::node_type::table:
+      return "a section";
+    case toml::node_type::array:
+      return "a list";
+    case toml::node_type::string:
+      return "text";
+    case toml::node_type::integer:
+      return "a whole number";
+    case toml::node_type::floating_point:
+      return "a fraction";
+    case toml::node_type::boolean:
+      return "true or false";
+    case toml::node_type::date:
+      return "a date";
+    case toml::node_type::time:
+      return "a time of day";
+    case toml::node_type::date_time:
+      return "a date";
   }
   return "nothing";
 }
@@ -131,6 +137,19 @@ struct Assign {
     key.at(config) = *share;
     return {};
   }
+  std::optional<std::string> operator()(const ListKey& key) const {
+    const auto* list = node.as_array();
+    if (!list) return wrong_type("a list of text, such as " + std::string(key.example));
+    if (list->size() > limits::max_config_list)
+      return "has " + std::to_string(list->size()) + " parts but may have " + std::to_string(limits::max_config_list);
+    std::vector<std::string> texts;
+    for (const auto& part : *list) {
+      auto text = part.value_exact<std::string>();
+      if (!text) return "must hold only text, such as " + std::string(key.example);
+      texts.push_back(std::move(*text));
+    }
+    return key.set(config, texts);
+  }
   std::optional<std::string> operator()(const WordKey& key) const {
     const auto text = node.value_exact<std::string>();
     if (!text) return wrong_type("text");
@@ -140,13 +159,6 @@ struct Assign {
     return {};
   }
 };
-
-/// The keys that together are wrong when check_config() blames `key`.
-std::vector<std::string_view> keys_of_combination(std::string_view key) {
-  if (key == "rpc.listen") return {"rpc.listen", "rpc.tls_certificate", "rpc.tls_key", "rpc.insecure"};
-  if (key == "supervision.backoff_most") return {"supervision.backoff_most", "supervision.backoff_first"};
-  return {"rpc.tls_certificate", "rpc.tls_key"};
-}
 
 /// One reading of one text.
 class Reading {
@@ -183,9 +195,8 @@ class Reading {
 
   void read_section(const ConfigSection& section, const toml::table& table) {
     for (const auto& [name, node] : table) {
-      const auto key = std::ranges::find_if(config_keys(), [&](const ConfigKey& k) {
-        return k.section == section.name && k.name == name.str();
-      });
+      const auto key = std::ranges::find_if(
+          config_keys(), [&](const ConfigKey& k) { return k.section == section.name && k.name == name.str(); });
       const auto line = name.source().begin.line;
       const auto shown = std::string(section.name) + "." + printable(name.str(), 80);
       if (key == config_keys().end()) {
@@ -203,7 +214,7 @@ class Reading {
   /// A key that is already wrong is not blamed twice, and nothing is held against its default.
   void check_combinations() {
     for (auto& error : check_config(result.config)) {
-      const auto keys = keys_of_combination(error.key);
+      const auto keys = keys_checked_with(error.key);
       if (!std::ranges::all_of(keys, [&](std::string_view key) { return good(key); })) continue;
       // Of two keys that do not fit the one that was written is blamed.
       error.line = line_of(error.key);
@@ -222,8 +233,6 @@ class Reading {
   std::map<std::string, std::uint32_t> lines_;
   std::vector<std::string> bad_;
 };
-
-Error bad_address(std::string message) { return {Errc::bad_config, std::move(message)}; }
 
 void add_comment(std::string& out, std::string_view text) {
   while (!text.empty()) {
@@ -252,75 +261,12 @@ ConfigResult parse_config(std::string_view text) {
   return reading.result;
 }
 
-std::vector<ConfigError> check_config(const Config& config) {
-  std::vector<ConfigError> errors;
-  const auto& rpc = config.rpc;
-  if (rpc.tls_certificate.empty() != rpc.tls_key.empty()) {
-    const std::string given = rpc.tls_certificate.empty() ? "rpc.tls_key" : "rpc.tls_certificate";
-    const std::string missing = rpc.tls_certificate.empty() ? "rpc.tls_certificate" : "rpc.tls_key";
-    errors.push_back({0, given, "needs " + missing + " too: give both or none"});
-  }
-  const auto address = parse_listen_address(rpc.listen);
-  if (!address) {
-    errors.push_back({0, "rpc.listen", address.error().message});
-  } else if (!address->loopback && rpc.tls_certificate.empty() && rpc.tls_key.empty() && !rpc.insecure) {
-    errors.push_back({0, "rpc.listen",
-                      "is not a loopback address and would be in plaintext: give rpc.tls_certificate and rpc.tls_key, "
-                      "or set rpc.insecure = true to accept that everyone on the way can read"});
-  }
-  const auto& supervision = config.supervision;
-  if (supervision.backoff_most < supervision.backoff_first)
-    errors.push_back({0, "supervision.backoff_most",
-                      "makes supervision.backoff_most (" + duration_text(supervision.backoff_most) +
-                          ") smaller than supervision.backoff_first (" + duration_text(supervision.backoff_first) +
-                          ")"});
-  return errors;
-}
-
 std::string describe(const ConfigError& error, std::string_view file) {
   std::string out(file);
   if (error.line) out += ":" + std::to_string(error.line);
   out += ": ";
   if (!error.key.empty()) out += error.key + " ";
   return out + error.message;
-}
-
-Result<ListenAddress> parse_listen_address(std::string_view text) {
-  const auto colon = text.rfind(':');
-  const auto bracket = text.rfind(']');
-  if (colon == text.npos || (bracket != text.npos && colon < bracket))
-    return bad_address("has no port: write address:port, such as \"127.0.0.1:7420\"");
-  ListenAddress address;
-  const auto port = text.substr(colon + 1);
-  unsigned number = 0;
-  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-  if (port.empty() || error != std::errc{} || end != port.data() + port.size() || number > 65'535)
-    return bad_address("has a port that is not a number from 0 to 65535");
-  address.port = static_cast<std::uint16_t>(number);
-  auto host = text.substr(0, colon);
-  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
-  if (bracketed) host = host.substr(1, host.size() - 2);
-  address.host = host;
-  if (host.empty()) return bad_address("has no address: write 0.0.0.0 or [::] for every interface");
-  in_addr v4{};
-  in6_addr v6{};
-  if (bracketed) {
-    if (inet_pton(AF_INET6, address.host.c_str(), &v6) != 1)
-      return bad_address("has something in brackets that is not an IPv6 address");
-    address.loopback = IN6_IS_ADDR_LOOPBACK(&v6);
-    return address;
-  }
-  if (host.find_first_of("[]:") != host.npos)
-    return bad_address("must have an IPv6 address in brackets, such as \"[::1]:7420\"");
-  if (inet_pton(AF_INET, address.host.c_str(), &v4) == 1) {
-    address.loopback = (ntohl(v4.s_addr) >> 24) == 127;
-    return address;
-  }
-  for (const unsigned char c : host)
-    if (!std::isalnum(c) && c != '-' && c != '.')
-      return bad_address("has an address that is neither a number nor a host name");
-  address.loopback = host == "localhost";
-  return address;
 }
 
 std::string reference_config() {

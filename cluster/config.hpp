@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/address.hpp"
 #include "cluster/directory_types.hpp"
 #include "cluster/password.hpp"
 #include "protocol/error.hpp"
@@ -117,22 +118,24 @@ struct ConfigResult {
 /// values out of range, combinations that cannot be (plaintext off loopback without `insecure`).
 ConfigResult parse_config(std::string_view text);
 
-/// What no value is wrong in alone: plaintext off loopback without `insecure`, half a TLS pair, a backoff that
-/// shrinks. parse_config() includes it; for whoever changes a Config afterwards, such as flags. Lines are 0.
+/// What no value is wrong in alone: plaintext off loopback without `insecure`, half a TLS pair, links without
+/// certificates, founders that cannot found, roles that do not go together, a backoff that shrinks.
+/// parse_config() includes it; for whoever changes a Config afterwards, such as flags. Lines are 0.
 std::vector<ConfigError> check_config(const Config& config);
 
 /// "file:line: key: message" for a terminal; without what an error does not have.
 std::string describe(const ConfigError& error, std::string_view file);
 
-/// `rpc.listen` taken apart. An IPv6 host is without its brackets.
-struct ListenAddress {
-  std::string host;
-  std::uint16_t port = 0;
-  bool loopback = false;          ///< localhost, 127.0.0.0/8 or ::1
-};
+/// "name@host:port". bad_config with what is wrong.
+Result<NodeAt> parse_node_at(std::string_view text);
+std::string to_text(const NodeAt& node);
 
-/// "host:port" or "[ipv6]:port". bad_config with what is wrong ("has no port").
-Result<ListenAddress> parse_listen_address(std::string_view text);
+/// Where the node's Admin interface listens: admin.socket, or the file admin.socket in node.data.
+std::string admin_socket_path(const Config& config);
+
+/// Whether `config` says that this node is one of the cluster's founders; without founders and `join` it is the
+/// only one.
+bool is_founder(const Config& config);
 
 /// `configs/reference.toml` as it should be: every key with meaning, unit, range, default and effect.
 /// A test holds the file against it.

@@ -1,10 +1,13 @@
 #include "cluster/config_keys.hpp"
 
+#include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <cstdio>
 
+#include "protocol/certificates.hpp"
 #include "protocol/limits.hpp"
+#include "protocol/names.hpp"
 
 namespace cairn::cluster {
 namespace {
@@ -22,15 +25,15 @@ constexpr auto days(int count) { return milliseconds{std::chrono::hours{24 * cou
 /// Follows member pointers: at<&Config::rpc, &Config::Rpc::listen>(config).
 template <auto... Members>
 auto& at(Config& config) {
-  return (config.* ... .* Members);
+  return (config.*....*Members);
 }
 template <auto... Members>
 std::uint64_t get_count(const Config& config) {
-  return (config.* ... .* Members);
+  return (config.*....*Members);
 }
 template <auto... Members>
 void set_count(Config& config, std::uint64_t count) {
-  auto& target = (config.* ... .* Members);
+  auto& target = (config.*....*Members);
   target = static_cast<std::remove_reference_t<decltype(target)>>(count);
 }
 template <auto... Members>
@@ -39,11 +42,11 @@ constexpr CountKey count(std::uint64_t least, std::uint64_t most) {
 }
 template <auto... Members>
 std::size_t get_word(const Config& config) {
-  return static_cast<std::size_t>((config.* ... .* Members));
+  return static_cast<std::size_t>((config.*....*Members));
 }
 template <auto... Members>
 void set_word(Config& config, std::size_t index) {
-  auto& target = (config.* ... .* Members);
+  auto& target = (config.*....*Members);
   target = static_cast<std::remove_reference_t<decltype(target)>>(index);
 }
 /// `words` in the order of the enum, which counts from 0.
@@ -52,6 +55,13 @@ constexpr WordKey word(std::span<const std::string_view> words) {
   return {words, &get_word<Members...>, &set_word<Members...>};
 }
 
+constexpr std::string_view name_range = "1 to 63 of a-z, 0-9, '-' and '.', with a letter or digit at both ends";
+constexpr std::string_view label_range = "1 to 64 letters, digits, '-', '_' or '.'";
+constexpr std::string_view path_range = "a path of at most 4000 bytes";
+constexpr std::string_view optional_path_range = "empty, or a path of at most 4000 bytes";
+constexpr std::string_view listen_range =
+    "an address and a port: \"127.0.0.1:7420\", \"[::1]:7420\", \"files.example.org:7420\"";
+
 constexpr std::string_view sign_up_words[] = {"off", "loopback", "anyone"};
 constexpr std::string_view level_words[] = {"debug", "info", "warning", "error"};
 constexpr std::string_view format_words[] = {"human", "json"};
@@ -59,9 +69,13 @@ constexpr std::string_view format_words[] = {"human", "json"};
 std::optional<std::string> check_label(std::string_view text) {
   if (text.empty() || text.size() > 64) return "must have 1 to 64 characters";
   for (const unsigned char c : text)
-    if (!std::isalnum(c) && c != '-' && c != '_' && c != '.')
-      return "may hold only letters, digits, '-', '_' and '.'";
+    if (!std::isalnum(c) && c != '-' && c != '_' && c != '.') return "may hold only letters, digits, '-', '_' and '.'";
   return {};
+}
+
+std::optional<std::string> check_name(std::string_view text) {
+  if (check_node_name(text)) return {};
+  return "is \"" + printable(text, 80) + "\" but must be " + std::string(name_range);
 }
 
 std::optional<std::string> check_path(std::string_view text) {
@@ -80,13 +94,76 @@ std::optional<std::string> check_listen(std::string_view text) {
   return address ? std::nullopt : std::optional(address.error().message);
 }
 
-constexpr std::string_view label_range = "1 to 64 letters, digits, '-', '_' or '.'";
-constexpr std::string_view path_range = "a path of at most 4000 bytes";
-constexpr std::string_view optional_path_range = "empty, or a path of at most 4000 bytes";
+std::optional<std::string> check_optional_listen(std::string_view text) {
+  return text.empty() ? std::nullopt : check_listen(text);
+}
+
+std::optional<std::string> check_advertise(std::string_view text) {
+  if (text.empty()) return {};
+  const auto address = parse_peer_address(text);
+  return address ? std::nullopt : std::optional(address.error().message);
+}
+
+constexpr std::pair<std::string_view, directory::NodeRole> roles[] = {{"gateway", directory::NodeRole::gateway},
+                                                                      {"api", directory::NodeRole::api},
+                                                                      {"block", directory::NodeRole::block},
+                                                                      {"metadata", directory::NodeRole::metadata}};
+
+std::vector<std::string> get_roles(const Config& config) {
+  std::vector<std::string> out;
+  for (const auto& [word, role] : roles)
+    if (config.node.roles.has(role)) out.emplace_back(word);
+  return out;
+}
+
+std::optional<std::string> set_roles(Config& config, const std::vector<std::string>& words) {
+  directory::Roles chosen;
+  for (const auto& word : words) {
+    const auto* found = std::ranges::find(roles, word, [](const auto& role) { return role.first; });
+    if (found == std::end(roles))
+      return "has \"" + printable(word, 80) + "\" but a role is one of gateway, api, block, metadata";
+    if (chosen.has(found->second)) return "has \"" + word + "\" twice";
+    chosen = chosen.with(found->second);
+  }
+  if (words.empty()) return "is empty: a node has at least one role";
+  config.node.roles = chosen;
+  return {};
+}
+
+template <auto Member>
+std::vector<std::string> get_nodes(const Config& config) {
+  std::vector<std::string> out;
+  for (const auto& node : config.cluster.*Member) out.push_back(to_text(node));
+  return out;
+}
+
+template <auto Member>
+std::optional<std::string> set_nodes(Config& config, const std::vector<std::string>& texts) {
+  std::vector<NodeAt> nodes;
+  for (const auto& text : texts) {
+    auto node = parse_node_at(text);
+    if (!node) return "has \"" + printable(text, 80) + "\", which " + node.error().message;
+    nodes.push_back(std::move(*node));
+  }
+  config.cluster.*Member = std::move(nodes);
+  return {};
+}
+
+template <auto Member>
+constexpr ListKey nodes(std::string_view range) {
+  return {&get_nodes<Member>, &set_nodes<Member>, range, "[\"node-1@127.0.0.1:7511\"]"};
+}
 
 constexpr ConfigSection sections[] = {
     {"node", "This node and where it keeps its data."},
-    {"rpc", "The port on which clients speak Cap'n Proto RPC."},
+    {"link",
+     "How other nodes reach this one: mutually authenticated TLS under the cluster's own authority. cairn cluster\n"
+     "up makes the certificates, or cairn admin init-ca and issue. Relative paths start where cairnd was started.\n"
+     "Without listen the node is a cluster of its own."},
+    {"cluster", "The cluster that the node is part of. How it is founded is read once, before it exists."},
+    {"admin",
+     "The Admin interface (protocol/admin.capnp) of the node's operator: cairn cluster and cairn admin use it."},
+    {"rpc", "The port on which clients speak Cap'n Proto RPC; a node without the role api has none."},
     {"accounts", "Who may have an account, and what a new one gets."},
     {"metadata", "The shard that holds accounts, entries and versions: a log and a checkpointed table."},
     {"blocks", "The block store that holds the content of files."},
@@ -97,20 +174,64 @@ constexpr ConfigSection sections[] = {
 using C = Config;
 
 const ConfigKey keys[] = {
-    {"node", "name", "The node's name in logs and metrics.",
-     TextKey{&at<&C::node, &C::Node::name>, label_range, &check_label}},
+    {"node", "name",
+     "The node's name in the cluster, in its certificate and in logs. No two nodes of a cluster share one, and\n"
+     "a node keeps its name as long as its data.",
+     TextKey{&at<&C::node, &C::Node::name>, name_range, &check_name}},
     {"node", "data",
      "The directory that holds everything the node keeps, made (mode 0700) if it is absent. A relative\n"
      "path starts where cairnd was started. One process at a time may use it.",
      TextKey{&at<&C::node, &C::Node::data>, path_range, &check_path}},
     {"node", "zone", "The failure zone of the node: copies are spread over zones.",
      TextKey{&at<&C::node, &C::Node::zone>, label_range, &check_label}},
+    {"node", "roles",
+     "What the node does. metadata holds replicas of the directory and of shards; api serves clients on rpc.listen;\n"
+     "block keeps the content of files. In this version api needs block on the same node, as an API node keeps\n"
+     "its blocks itself; gateway has no effect yet.",
+     ListKey{&get_roles, &set_roles, "a list of \"gateway\", \"api\", \"block\", \"metadata\"",
+             "[\"api\", \"block\"]"}},
+
+    {"link", "listen",
+     "Where other nodes connect. Needs certificate, key and authority. Empty: no links, and the node is a cluster\n"
+     "of its own.",
+     TextKey{&at<&C::link, &C::Link::listen>, "empty, or an address and a port: \"10.0.0.1:7421\"",
+             &check_optional_listen}},
+    {"link", "advertise",
+     "The address at which other nodes find this one, if that is not listen: behind a translation of addresses,\n"
+     "or when listen is every interface. Empty means what listen bound.",
+     TextKey{&at<&C::link, &C::Link::advertise>, "empty, or an address and a port", &check_advertise}},
+    {"link", "certificate", "A PEM file with the node's certificate: its common name is node.name.",
+     TextKey{&at<&C::link, &C::Link::certificate>, optional_path_range, &check_optional_path}},
+    {"link", "key", "A PEM file with the private key of certificate.",
+     TextKey{&at<&C::link, &C::Link::key>, optional_path_range, &check_optional_path}},
+    {"link", "authority",
+     "A PEM file with the certificate of the cluster's authority. Who shows a certificate of another authority\n"
+     "is no node of this cluster.",
+     TextKey{&at<&C::link, &C::Link::authority>, optional_path_range, &check_optional_path}},
+
+    {"cluster", "founders",
+     "The nodes that found the cluster and hold its directory, the same list on each of them and each with the\n"
+     "role metadata. A majority of them must live. Others may list them too, to be led to the cluster. Empty\n"
+     "together with join: this node alone founds one, which others may join if it has link.listen.",
+     nodes<&C::Cluster::founders>("1, 3 or 5 nodes, each \"name@host:port\" with its link address")},
+    {"cluster", "join", "Nodes of a cluster that exists, by any of which this one finds it.",
+     nodes<&C::Cluster::join>("at most 64 nodes, each \"name@host:port\" with its link address")},
+    {"cluster", "shards", "Shards of accounts that the cluster begins with. Read by the founders, once.",
+     count<&C::cluster, &C::Cluster::shards>(1, 1'024)},
+    {"cluster", "replicas",
+     "Copies that are kept of each of those shards as soon as there are nodes enough: an odd number, of which a\n"
+     "majority must live. Read by the founders, once.",
+     count<&C::cluster, &C::Cluster::replicas>(1, limits::max_wanted_replicas)},
+
+    {"admin", "socket",
+     "The Unix-domain socket of the Admin interface (mode 0600). Who may open it is the operator. At most 107\n"
+     "bytes. Empty means admin.socket in the data directory.",
+     TextKey{&at<&C::admin, &C::Admin::socket>, optional_path_range, &check_optional_path}},
 
     {"rpc", "listen",
      "Where clients connect. Port 0 takes a free port, which the ready line on standard output tells.\n"
      "An address other than loopback needs tls_certificate and tls_key, or insecure.",
-     TextKey{&at<&C::rpc, &C::Rpc::listen>,
-             "an address and a port: \"127.0.0.1:7420\", \"[::1]:7420\", \"files.example.org:7420\"", &check_listen}},
+     TextKey{&at<&C::rpc, &C::Rpc::listen>, listen_range, &check_listen}},
     {"rpc", "tls_certificate",
      "A PEM file with the certificate chain that the node shows to clients. Given together with tls_key\n"
      "it makes every connection TLS 1.2 or newer; empty means plaintext.",
@@ -274,6 +395,18 @@ std::string quoted(std::string_view text) {
 std::span<const ConfigSection> config_sections() { return sections; }
 std::span<const ConfigKey> config_keys() { return keys; }
 
+Result<NodeAt> parse_node_at(std::string_view text) {
+  const auto sign = text.find('@');
+  if (sign == text.npos) return Error{Errc::bad_config, "has no '@': write name@host:port"};
+  auto name = directory::NodeName::parse(text.substr(0, sign));
+  if (!name) return Error{Errc::bad_config, "has a name that is not " + std::string(name_range)};
+  const auto address = parse_peer_address(text.substr(sign + 1));
+  if (!address) return address.error();
+  return NodeAt{std::move(*name), std::string(text.substr(sign + 1))};
+}
+
+std::string to_text(const NodeAt& node) { return node.name.text() + "@" + node.address; }
+
 std::string size_text(std::uint64_t bytes) { return with_unit(bytes, size_units, "B"); }
 std::optional<std::uint64_t> parse_size(std::string_view text) { return parse_with_unit(text, size_units); }
 
@@ -294,15 +427,14 @@ std::string range_text(const ConfigKey& key) {
           [](const FlagKey&) { return std::string("true or false"); },
           [](const CountKey& k) { return std::to_string(k.least) + " to " + std::to_string(k.most); },
           [](const SizeKey& k) { return quoted(size_text(k.least)) + " to " + quoted(size_text(k.most)); },
-          [](const DurationKey& k) {
-            return quoted(duration_text(k.least)) + " to " + quoted(duration_text(k.most));
-          },
+          [](const DurationKey& k) { return quoted(duration_text(k.least)) + " to " + quoted(duration_text(k.most)); },
           [](const ShareKey& k) { return number_text(k.least) + " to " + number_text(k.most); },
           [](const WordKey& k) {
             std::string text = "one of";
             for (const auto word : k.words) text += (text == "one of" ? " " : ", ") + quoted(word);
             return text;
           },
+          [](const ListKey& k) { return std::string(k.range); },
       },
       key.value);
 }
@@ -318,6 +450,11 @@ std::string value_text(const ConfigKey& key, const Config& config) {
                         [&](const DurationKey& k) { return quoted(duration_text(k.at(c))); },
                         [&](const ShareKey& k) { return number_text(k.at(c)); },
                         [&](const WordKey& k) { return quoted(k.words[k.get(c)]); },
+                        [&](const ListKey& k) {
+                          std::string list;
+                          for (const auto& text : k.get(c)) list += (list.empty() ? "" : ", ") + quoted(text);
+                          return "[" + list + "]";
+                        },
                     },
                     key.value);
 }

@@ -61,12 +61,20 @@ struct WordKey {
   void (*set)(Config&, std::size_t);
 };
 
+/// Texts, each of which `set` understands; it gives what is wrong with one, or nothing.
+struct ListKey {
+  std::vector<std::string> (*get)(const Config&);
+  std::optional<std::string> (*set)(Config&, const std::vector<std::string>&);
+  std::string_view range;
+  std::string_view example;       ///< as TOML writes it
+};
+
 struct ConfigKey {
   std::string_view section;
   std::string_view name;
   /// What it is and what it does, in lines for the reference.
   std::string_view meaning;
-  std::variant<TextKey, FlagKey, CountKey, SizeKey, DurationKey, ShareKey, WordKey> value;
+  std::variant<TextKey, FlagKey, CountKey, SizeKey, DurationKey, ShareKey, WordKey, ListKey> value;
 };
 
 struct ConfigSection {
@@ -77,6 +85,9 @@ struct ConfigSection {
 /// In the order of the reference.
 std::span<const ConfigSection> config_sections();
 std::span<const ConfigKey> config_keys();
+
+/// The keys that together are wrong when check_config() blames `key`, which is the first of them.
+std::span<const std::string_view> keys_checked_with(std::string_view key);
 
 /// "64MiB" for 67108864: the largest unit that divides the number.
 std::string size_text(std::uint64_t bytes);

@@ -93,6 +93,9 @@ inline constexpr std::size_t max_directory_events = 10'000;           ///< the o
 inline constexpr std::size_t max_events_page = 1'000;
 inline constexpr std::size_t max_event_text_bytes = 500;              ///< what is longer is cut
 
+// A node's configuration.
+inline constexpr std::size_t max_config_list = 64;                    ///< parts of one list
+
 // Receipts and garbage collection.
 inline constexpr auto receipt_lifetime = 24h;
 inline constexpr auto receipt_margin = 1h;        ///< clocks and queues between check and apply

@@ -228,5 +228,43 @@ TEST_F(Supervisor, AnExitMessageStopsItsChildrenToo) {
   EXPECT_EQ(events_.all(), (Strings{"a starts", "b starts", "b ends", "a ends"}));
 }
 
+TEST_F(Supervisor, ChildrenComeAndGo) {
+  ASSERT_TRUE(start({child("first")}));
+  caf::anon_send(supervisor_, AddChild{child("second")});
+  caf::anon_send(supervisor_, AddChild{child("second")});
+  ASSERT_TRUE(happened("second starts", 1));
+  crash("second");
+  ASSERT_TRUE(happened("second starts", 2)) << "it is restarted like the others";
+  caf::anon_send(supervisor_, RemoveChild{"second", [this] { events_.add("second removed"); }});
+  ASSERT_TRUE(happened("second removed", 1));
+  EXPECT_TRUE(happened("second ends", 2));
+  EXPECT_EQ(status().size(), 1u);
+  caf::anon_send(supervisor_, RemoveChild{"second", [this] { events_.add("second removed"); }});
+  ASSERT_TRUE(happened("second removed", 2)) << "who is not there is removed at once";
+  stop();
+}
+
+TEST_F(Supervisor, AChildWhoseWorkIsDoneIsForgotten) {
+  ASSERT_TRUE(start({child("first")}));
+  auto second = child("second");
+  second.may_end = true;
+  caf::anon_send(supervisor_, AddChild{second});
+  ASSERT_TRUE(happened("second starts", 1));
+  {
+    const std::lock_guard lock(mutex_);
+    caf::anon_send_exit(running_.at("second"), caf::exit_reason::normal);
+  }
+  ASSERT_TRUE(happened("second ends", 1));
+  auto third = child("third");
+  third.start = [this]() -> Result<caf::actor> {
+    events_.add("third asked");
+    return Error{Errc::cancelled, "not any more"};
+  };
+  caf::anon_send(supervisor_, AddChild{third});
+  ASSERT_TRUE(happened("third asked", 1));
+  EXPECT_EQ(status().size(), 1u);
+  stop();
+}
+
 }  // namespace
 }  // namespace cairn::actors::test

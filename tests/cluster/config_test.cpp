@@ -106,7 +106,7 @@ TEST(Config, UnknownKeyIsNamedWithItsLineAndTheNearestKnownOne) {
 }
 
 TEST(Config, KeyInTheWrongSectionIsPointedToTheRightOne) {
-  EXPECT_THAT(only_error("[node]\nlisten = \"127.0.0.1:1\"").message, HasSubstr("rpc.listen"));
+  EXPECT_THAT(only_error("[node]\nkey_file = \"k\"").message, HasSubstr("blocks.key_file"));
   EXPECT_THAT(only_error("sealers = 3").message, HasSubstr("blocks.sealers"));
 }
 
