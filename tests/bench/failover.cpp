@@ -5,10 +5,10 @@
 #include <thread>
 
 #include "tests/bench/support/etcd.hpp"
-#include "tests/bench/support/gaps.hpp"
 #include "tests/bench/support/measure.hpp"
 #include "tests/bench/support/report.hpp"
 #include "tests/bench/support/run.hpp"
+#include "tests/support/acks.hpp"
 
 namespace cairn::bench {
 namespace {
