@@ -38,6 +38,15 @@ using ReplicaActor = ShardActor::extend<
     caf::reacts_to<Stored>,
     caf::reacts_to<LogCompacted>,
     caf::reacts_to<CheckpointWritten>,
+    caf::reacts_to<EntriesFetched>,
+    caf::reacts_to<LogReset>,
+    caf::reacts_to<WithdrawalMarked>,
+    caf::reacts_to<RotFound>,
+    caf::reacts_to<SnapshotPart>,
+    caf::reacts_to<SnapshotFailed>,
+    caf::reacts_to<SnapshotKept>,
+    caf::reacts_to<SnapshotRefused>,
+    caf::reacts_to<SnapshotInPlace>,
     caf::reacts_to<RaftTimer>,
     caf::reacts_to<TimerFired>>;
 
@@ -49,6 +58,8 @@ using AgentActor = caf::typed_actor<
     caf::reacts_to<ReplicaChanged>,
     caf::reacts_to<ReplicaWithdrew>,
     caf::reacts_to<ReplicaSeen>,
+    caf::reacts_to<ReplicaFailed>,
+    caf::reacts_to<ReplicaDeleted>,
     caf::reacts_to<PeerWarned>,
     caf::reacts_to<GetNodeStatus>,
     caf::reacts_to<TimerFired>>;
@@ -58,15 +69,27 @@ using AgentActor = caf::typed_actor<
 using DirectoryActor = caf::typed_actor<
     caf::reacts_to<ReplicaChanged>,
     caf::reacts_to<ReportReceived>,
-    caf::reacts_to<MapChanged>,
+    caf::reacts_to<NoteReceived>,
+    caf::reacts_to<GetDirectory>,
     caf::reacts_to<TimerFired>>;
 
-/// Owns a replica's log on disk. Detached. A failed write or sync ends the process. (shard_store.cpp)
+/// Owns a replica's log on disk. Detached. A failed write or sync ends the process. (replica_store.cpp)
 using ShardStoreActor = caf::typed_actor<
     caf::reacts_to<StoreEntries>,
-    caf::reacts_to<CompactLog>>;
+    caf::reacts_to<CompactLog>,
+    caf::reacts_to<FetchEntries>,
+    caf::reacts_to<ResetLog>,
+    caf::reacts_to<MarkWithdrawn>>;
 
-/// Writes a replica's checkpoints, so that they run beside the log. Detached. (shard_store.cpp)
+/// Reads a replica's rows for others that lack them, and keeps those that it lacks itself. Detached.
+/// (replica_snapshots.cpp)
+using SnapshotActor = caf::typed_actor<
+    caf::reacts_to<ReadSnapshot>,
+    caf::reacts_to<CloseSnapshot>,
+    caf::reacts_to<KeepSnapshot>,
+    caf::reacts_to<TimerFired>>;
+
+/// Writes a replica's checkpoints, so that they run beside the log. Detached. (replica_store.cpp)
 using CheckpointerActor = caf::typed_actor<
     caf::reacts_to<WriteCheckpoint>,
     caf::reacts_to<FreeCheckpoint>>;

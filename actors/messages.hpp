@@ -15,6 +15,7 @@
 #include "actors/link.hpp"
 #include "actors/reply.hpp"
 #include "cluster/commands.hpp"
+#include "cluster/control.hpp"
 #include "cluster/observed.hpp"
 #include "cluster/queries.hpp"
 #include "cluster/raft.hpp"
@@ -76,7 +77,7 @@ struct PeerDown { cluster::ReplicaId replica; };
 struct SetSlots { std::vector<cluster::directory::SlotRange> slots; };
 /// Change the group, as its leader. true: the change was proposed (or leadership is being handed on), or is so
 /// already. Errors as Raft::propose_configuration() and transfer(), unavailable: not the leader.
-enum class GroupChange : std::uint8_t { take_in = 1, promote = 2, remove = 3, transfer = 4 };
+using cluster::directory::GroupChange;
 struct ChangeGroup {
   GroupChange change = GroupChange::take_in;
   cluster::ReplicaId replica;
@@ -125,10 +126,26 @@ struct WatchReceived { std::string from; Bytes frame; };
 struct PeerWarned { std::string node; std::string sentence; };
 /// To the agent: what one of its replicas looks like now.
 struct ReplicaSeen { ReplicaStatus status; };
+/// To the agent: a replica did not start, and may be tried again.
+struct ReplicaFailed { cluster::directory::ShardId shard; Error why; };
+/// To the agent: nothing is left of a forgotten replica.
+struct ReplicaDeleted { cluster::ReplicaId replica; };
 /// The agent has set a newer map in the routes.
 struct MapChanged {};
 /// To the directory service, from a node that reports (its own, too).
 struct ReportReceived { std::string from; cluster::directory::NodeReport report; };
+/// To the directory service: what a node wants among the events.
+struct NoteReceived { std::string from; std::string what; std::string why; };
+/// What the directory's leader knows; only `leads` on a node where it is not.
+struct DirectoryStatus {
+  bool leads = false;
+  cluster::Instant now{0};                  ///< of the clock of `observed`
+  std::string waits;                        ///< what founding the cluster waits for; empty if for nothing
+  cluster::directory::DirectoryState state;
+  cluster::directory::Observed observed;
+  std::vector<std::string> decisions;       ///< of the last look, with their reasons
+};
+struct GetDirectory { Reply<DirectoryStatus> reply; };
 /// What the node's agent knows of the node and its part in the cluster.
 struct NodeStatus {
   std::string name;
@@ -141,7 +158,7 @@ struct NodeStatus {
 };
 struct GetNodeStatus { Reply<NodeStatus> reply; };
 
-// Inside a shard: replica to store and back.
+// Inside a replica: to its store, checkpointer and snapshots, and back.
 
 /// To the store: make the step durable, answer Stored.
 struct StoreEntries { cluster::StoreStep step; };
@@ -159,6 +176,39 @@ struct FreeCheckpoint { std::shared_ptr<storage::Checkpoint> checkpoint; };
 /// To the store: forget the log up to `index`, and answer with the same once that is done.
 struct CompactLog { std::uint64_t index = 0; };
 struct LogCompacted { std::uint64_t index = 0; };
+/// To the store: entries that a follower lacks; empty if they are forgotten.
+struct FetchEntries { cluster::EntryFetch fetch; };
+struct EntriesFetched { cluster::ReplicaId peer; std::vector<storage::LogEntry> entries; };
+/// To the store: the rows of a snapshot of `index` and `term` are in place, forget the whole log.
+struct ResetLog { std::uint64_t transfer = 0; std::uint64_t index = 0; std::uint64_t term = 0; };
+struct LogReset { std::uint64_t transfer = 0; };
+/// To the store: mark the replica's folder, so that it never starts again.
+struct MarkWithdrawn { std::string why; };
+struct WithdrawalMarked {};
+/// From any part of a replica: stored bytes fail their checks.
+struct RotFound { std::string why; };
+
+/// To the snapshots: the next part for a follower. `rows` comes with offset 0.
+struct ReadSnapshot { cluster::SnapshotRead read; std::shared_ptr<storage::StoreSnapshot> rows; };
+struct SnapshotPart {
+  cluster::ReplicaId peer;
+  std::uint64_t transfer = 0;
+  cluster::Position position;
+  std::uint64_t offset = 0;
+  Bytes bytes;
+  bool last = false;
+};
+struct SnapshotFailed { cluster::ReplicaId peer; std::uint64_t transfer = 0; };
+struct CloseSnapshot { std::uint64_t transfer = 0; };
+/// To the snapshots: keep a received part. After the last the rows are in the place of the old ones.
+struct KeepSnapshot { cluster::SnapshotKeep part; };
+struct SnapshotKept { std::uint64_t transfer = 0; std::uint64_t next_offset = 0; };
+struct SnapshotRefused { std::uint64_t transfer = 0; };
+struct SnapshotInPlace {
+  std::uint64_t transfer = 0;
+  cluster::Position position;
+  std::shared_ptr<storage::Table> table;
+};
 /// The replica to itself: consensus has something to do by now. Only the one that was set last counts.
 struct RaftTimer { std::uint64_t number = 0; };
 /// A timer of the actor that sends it to itself.
@@ -304,8 +354,12 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ControlReceived)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::WatchReceived)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::PeerWarned)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReplicaSeen)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReplicaFailed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReplicaDeleted)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::NoteReceived)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::MapChanged)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReportReceived)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::GetDirectory)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::GetNodeStatus)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::StoreEntries)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::Stored)
@@ -314,6 +368,21 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::CheckpointWritten)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::FreeCheckpoint)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::CompactLog)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::LogCompacted)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::FetchEntries)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::EntriesFetched)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ResetLog)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::LogReset)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::MarkWithdrawn)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::WithdrawalMarked)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::RotFound)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReadSnapshot)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::SnapshotPart)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::SnapshotFailed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::CloseSnapshot)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::KeepSnapshot)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::SnapshotKept)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::SnapshotRefused)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::SnapshotInPlace)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::RaftTimer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::TimerFired)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::StoreBlock)

@@ -1,24 +1,29 @@
 #include "actors/node.hpp"
 
+#include <sys/resource.h>
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
-#include <sys/resource.h>
 
 #include <atomic>
 #include <future>
+#include <random>
 #include <thread>
 
+#include "actors/agent.hpp"
 #include "actors/blocks.hpp"
+#include "actors/directory_service.hpp"
 #include "actors/log.hpp"
+#include "actors/peers.hpp"
+#include "actors/router.hpp"
 #include "actors/rpc_server.hpp"
 #include "actors/session.hpp"
-#include "actors/shard.hpp"
 #include "actors/sign_in.hpp"
 #include "actors/supervisor.hpp"
 #include "actors/watch_hub.hpp"
-#include "storage/disk.hpp"
+#include "protocol/certificates.hpp"
+#include "storage/identity.hpp"
 
 namespace cairn::actors {
 namespace {
@@ -55,23 +60,24 @@ class RunningNode final : public Node {
 
   Result<void> begin() {
     check_open_files(config_);
-    if (auto data = storage::open_directory(config_.node.data); !data)
-      return Error{data.error().code, "node.data: " + config_.node.data + ": " + data.error().message};
-    const auto key_file = config_.blocks.key_file.empty() ? config_.node.data + "/block-keys" : config_.blocks.key_file;
-    auto keys = storage::KeyRing::open_or_create(key_file);
-    if (!keys) return Error{keys.error().code, key_file + ": " + keys.error().message};
-    keys_ = std::move(*keys);
+    CAIRN_TRY(open_identity());
+    CAIRN_TRY(open_keys());
+    CAIRN_TRY(start_peers());
+    // Before the actors, since the agent tells the cluster where it listens; calls wait for them.
+    if (serves_clients()) {
+      auto server = RpcServer::start(config_, routes_);
+      if (!server) return server.error();
+      server_ = std::move(*server);
+    }
     CAIRN_TRY(start_children());
-    auto server = RpcServer::start(config_, routes_);
-    if (!server) return server.error();
-    server_ = std::move(*server);
-    return {};
+    return wait_ready();
   }
 
   void stop() override {
     if (stopped_) return;
     stopped_ = true;
     if (server_) server_->stop();
+    if (peers_) peers_->stop();
     if (supervisor_) caf::anon_send(supervisor_, StopAll{});
     supervisor_ = SupervisorActor{};
     // Sessions end with their connections. Their last callbacks need the RPC loops, which go after this.
@@ -80,9 +86,11 @@ class RunningNode final : public Node {
   }
 
   bool failed() const override { return failed_; }
-  const std::string& rpc_address() const override { return server_->address(); }
+  std::string rpc_address() const override { return server_ ? server_->address() : std::string(); }
+  std::string link_address() const override { return peers_->address(); }
   std::shared_ptr<Routes> routes() const override { return routes_; }
   caf::actor_system& system() override { return system_; }
+  std::shared_ptr<Peers> peers() const override { return peers_; }
 
   std::vector<ChildStatus> children() const override {
     if (!supervisor_) return {};
@@ -95,6 +103,52 @@ class RunningNode final : public Node {
   }
 
  private:
+  bool lone() const { return config_.link.listen.empty(); }
+  bool has(cluster::directory::NodeRole role) const { return config_.node.roles.has(role); }
+  bool serves_clients() const { return has(cluster::directory::NodeRole::api); }
+
+  Result<void> open_identity() {
+    if (const auto good = check_node_name(config_.node.name); !good)
+      return Error{Errc::bad_config, "node.name: " + good.error().message};
+    if (!lone()) {
+      auto id = cluster_id_of(config_.link.authority);
+      if (!id) return Error{Errc::bad_config, "link.authority: " + id.error().message};
+      cluster_id_ = std::move(*id);
+    }
+    std::random_device random;
+    const auto data = std::uint64_t{random()} << 32 | random() | 1;
+    auto identity = storage::Identity::open(config_.node.data, config_.node.name, cluster_id_, data);
+    if (!identity) return Error{identity.error().code, "node.data: " + identity.error().message};
+    identity_ = std::move(*identity);
+    return {};
+  }
+
+  Result<void> open_keys() {
+    const auto key_file = config_.blocks.key_file.empty() ? config_.node.data + "/block-keys" : config_.blocks.key_file;
+    auto keys = storage::KeyRing::open_or_create(key_file);
+    if (!keys) return Error{keys.error().code, key_file + ": " + keys.error().message};
+    keys_ = std::move(*keys);
+    return {};
+  }
+
+  Result<void> start_peers() {
+    std::optional<LinkOptions> options;
+    if (!lone()) {
+      options.emplace();
+      options->self = config_.node.name;
+      options->cluster_id = cluster_id_;
+      options->incarnation = identity_->values().incarnation;
+      options->listen = config_.link.listen;
+      options->certificate = config_.link.certificate;
+      options->key = config_.link.key;
+      options->authority = config_.link.authority;
+    }
+    auto peers = Peers::start(std::move(options), routes_);
+    if (!peers) return peers.error();
+    peers_ = std::move(*peers);
+    return {};
+  }
+
   // The node's children in the order in which they need each other.
   std::vector<ChildSpec> table() {
     std::vector<ChildSpec> children;
@@ -102,12 +156,27 @@ class RunningNode final : public Node {
                           return started(system_.spawn(watch_hub, std::size_t{config_.rpc.max_connections}),
                                          &Routes::set_watch_hub);
                         }});
-    children.push_back({"shard", [this]() -> Result<caf::actor> {
-                          auto shard = open_shard(config_.metadata, config_.node.data + "/shard", &shard_lease_);
-                          if (!shard) return shard.error();
-                          const auto actor = system_.spawn(shard_replica, std::move(*shard), config_.metadata, routes_);
-                          return started(ShardActor(actor), &Routes::set_shard);
+    children.push_back({"router", [this] {
+                          const auto actor = system_.spawn(router, routes_, peers_);
+                          // Alone, requests go to the replica itself: the agent tells the routes.
+                          if (!lone()) routes_->set_shard(ShardActor(actor));
+                          return started(actor, &Routes::set_router);
                         }});
+    if (has(cluster::directory::NodeRole::metadata))
+      children.push_back({"directory service", [this] {
+                            return started(system_.spawn(directory_service, config_, routes_, peers_, DirectoryPace{}),
+                                           &Routes::set_directory);
+                          }});
+    children.push_back({"agent", [this] {
+                          AgentStart start{config_, identity_, routes_, peers_, rpc_address(), ready_};
+                          return started(system_.spawn<caf::detached>(agent, std::move(start)), &Routes::set_agent);
+                        }});
+    if (has(cluster::directory::NodeRole::block)) add_block_children(children);
+    if (serves_clients()) add_client_children(children);
+    return children;
+  }
+
+  void add_block_children(std::vector<ChildSpec>& children) {
     children.push_back({"block writer", [this]() -> Result<caf::actor> {
                           auto store = open_blocks(config_.blocks, config_.node.data + "/blocks", &blocks_lease_);
                           if (!store) return store.error();
@@ -123,6 +192,9 @@ class RunningNode final : public Node {
     children.push_back({"collector", [this] {
                           return started(system_.spawn(collector, config_.blocks, routes_), &Routes::set_collector);
                         }});
+  }
+
+  void add_client_children(std::vector<ChildSpec>& children) {
     for (std::size_t i = 0; i < config_.accounts.password_threads; ++i)
       children.push_back({"password " + std::to_string(i + 1), [this, i] {
                             auto actor = system_.spawn<caf::detached>(password, config_.accounts.password_cost);
@@ -132,7 +204,13 @@ class RunningNode final : public Node {
     children.push_back(
         {"sign-in",
          [this] { return started(system_.spawn(sign_in, config_.accounts, keys_, routes_), &Routes::set_sign_in); }});
-    return children;
+  }
+
+  Result<void> wait_ready() {
+    if (became_ready_.wait_for(limits::node_ready_timeout) != std::future_status::ready)
+      return Error{Errc::timed_out, "the node's shards are not led after a long time"};
+    const auto ready = became_ready_.get();
+    return ready ? Result<void>() : Result<void>(ready.error());
   }
 
   template <class Actor>
@@ -160,10 +238,15 @@ class RunningNode final : public Node {
   cluster::Config config_;
   SystemConfig system_config_;
   caf::actor_system system_;
+  std::string cluster_id_;  // empty: no links
+  std::shared_ptr<storage::Identity> identity_;
   std::shared_ptr<const storage::KeyRing> keys_;
   std::shared_ptr<Routes> routes_ = std::make_shared<Routes>();
-  Lease shard_lease_;                        // these are used by the supervisor alone
-  Lease blocks_lease_;
+  std::shared_ptr<Peers> peers_;
+  Lease blocks_lease_;  // used by the supervisor alone
+  std::promise<Result<bool>> ready_promise_;
+  std::future<Result<bool>> became_ready_ = ready_promise_.get_future();
+  Reply<bool> ready_{[this](Result<bool> ready) { ready_promise_.set_value(std::move(ready)); }};
   SupervisorActor supervisor_;
   std::unique_ptr<RpcServer> server_;
   std::atomic<bool> failed_ = false;

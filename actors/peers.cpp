@@ -37,6 +37,7 @@ class LinkedPeers final : public Peers, public std::enable_shared_from_this<Link
   }
   std::string address() const override { return links_ ? links_->address() : std::string(); }
   std::vector<LinkStatus> status() const override { return links_ ? links_->status() : std::vector<LinkStatus>(); }
+  std::uint64_t strangers() const override { return links_ ? links_->strangers() : 0; }
   void inject(const NodeName& peer, LinkFault fault) override {
     if (links_) links_->inject(peer, fault);
   }
@@ -52,6 +53,10 @@ class LinkedPeers final : public Peers, public std::enable_shared_from_this<Link
     tell(routes_->watch_hub(), message);
     tell(routes_->agent(), message);
     if (!up) peer_down(peer);
+  }
+
+  void warned(const NodeName& peer, const std::string& sentence) {
+    tell(routes_->agent(), PeerWarned{peer, sentence});
   }
 
   void received(const NodeName& from, std::uint8_t channel, Bytes frame) {
@@ -141,6 +146,7 @@ class Listener final : public LinkListener {
   }
   void warned(const NodeName& peer, const std::string& sentence) override {
     log_warning("link to {}: {}", peer, sentence);
+    peers_.warned(peer, sentence);
   }
 
  private:

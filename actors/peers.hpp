@@ -36,6 +36,8 @@ class Peers : public ReplicaNetwork {
   /// Where the links listen; empty without links.
   virtual std::string address() const = 0;
   virtual std::vector<LinkStatus> status() const = 0;
+  /// As Links::strangers().
+  virtual std::uint64_t strangers() const = 0;
   virtual void inject(const NodeName& peer, LinkFault fault) = 0;
   /// Closes the links; nothing comes from them any more. May be repeated.
   virtual void stop() = 0;

@@ -11,9 +11,6 @@ namespace {
 
 using directory::NodeRole;
 
-// What the system's address of a Unix-domain socket holds, without its closing NUL.
-constexpr std::size_t max_socket_path_bytes = 107;
-
 /// Keys that are wrong together: the first is the one that check_config() blames.
 const std::vector<std::string_view> combinations[] = {
     {"rpc.listen", "rpc.tls_certificate", "rpc.tls_key", "rpc.insecure"},
@@ -138,9 +135,9 @@ class Check {
     if (replicas % 2 == 0)
       fail("cluster.replicas", "is " + std::to_string(replicas) + " but must be odd: 1, 3, 5 or 7");
     const auto socket = admin_socket_path(config_);
-    if (socket.size() > max_socket_path_bytes)
+    if (socket.size() > limits::max_socket_path_bytes)
       fail("admin.socket", "would be " + printable(socket, 200) + ", which is longer than the " +
-                               std::to_string(max_socket_path_bytes) + " bytes of a socket's path: give a shorter one");
+                               std::to_string(limits::max_socket_path_bytes) + " bytes of a socket's path: give a shorter one");
     const auto& supervision = config_.supervision;
     if (supervision.backoff_most < supervision.backoff_first)
       fail("supervision.backoff_most", "makes supervision.backoff_most (" + duration_text(supervision.backoff_most) +

@@ -104,26 +104,17 @@ std::optional<std::string> check_advertise(std::string_view text) {
   return address ? std::nullopt : std::optional(address.error().message);
 }
 
-constexpr std::pair<std::string_view, directory::NodeRole> roles[] = {{"gateway", directory::NodeRole::gateway},
-                                                                      {"api", directory::NodeRole::api},
-                                                                      {"block", directory::NodeRole::block},
-                                                                      {"metadata", directory::NodeRole::metadata}};
-
-std::vector<std::string> get_roles(const Config& config) {
-  std::vector<std::string> out;
-  for (const auto& [word, role] : roles)
-    if (config.node.roles.has(role)) out.emplace_back(word);
-  return out;
-}
+std::vector<std::string> get_roles(const Config& config) { return directory::words_of(config.node.roles); }
 
 std::optional<std::string> set_roles(Config& config, const std::vector<std::string>& words) {
   directory::Roles chosen;
   for (const auto& word : words) {
-    const auto* found = std::ranges::find(roles, word, [](const auto& role) { return role.first; });
-    if (found == std::end(roles))
+    const auto* role =
+        std::ranges::find(directory::every_role, word, [](auto known) { return directory::to_string(known); });
+    if (role == std::end(directory::every_role))
       return "has \"" + printable(word, 80) + "\" but a role is one of gateway, api, block, metadata";
-    if (chosen.has(found->second)) return "has \"" + word + "\" twice";
-    chosen = chosen.with(found->second);
+    if (chosen.has(*role)) return "has \"" + word + "\" twice";
+    chosen = chosen.with(*role);
   }
   if (words.empty()) return "is empty: a node has at least one role";
   config.node.roles = chosen;

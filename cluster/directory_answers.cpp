@@ -94,6 +94,28 @@ Result<SettingsFound> settings_now(storage::RowReader& rows) {
   return out;
 }
 
+Result<StateChanges> state_since(Epoch since, storage::RowReader& rows) {
+  const auto head = read_head(rows);
+  CAIRN_TRY(head);
+  StateChanges out;
+  out.cluster = head->cluster;
+  out.epoch = head->epoch;
+  auto settings = read_settings(rows);
+  CAIRN_TRY(settings);
+  out.settings = std::move(*settings);
+  // Asked again and again, and mostly nothing has changed.
+  if (since >= out.epoch) return out;
+  CAIRN_TRY(scan_nodes(rows, {}, [&](Node node) {
+    if (node.changed > since) out.nodes.push_back(std::move(node));
+    return true;
+  }));
+  CAIRN_TRY(scan_shards(rows, [&](Shard shard) {
+    if (shard.changed > since) out.shards.push_back(std::move(shard));
+    return true;
+  }));
+  return out;
+}
+
 }  // namespace
 
 QueryResult answer(const GetMap& query, storage::RowReader& rows) { return result_of(map_since(query.since, rows)); }
@@ -106,5 +128,8 @@ QueryResult answer(const GetNode& query, storage::RowReader& rows) {
 QueryResult answer(const GetShard& query, storage::RowReader& rows) { return result_of(shard_now(query.shard, rows)); }
 QueryResult answer(const GetEvents& query, storage::RowReader& rows) { return result_of(events_before(query, rows)); }
 QueryResult answer(const GetSettings&, storage::RowReader& rows) { return result_of(settings_now(rows)); }
+QueryResult answer(const GetState& query, storage::RowReader& rows) {
+  return result_of(state_since(query.since, rows));
+}
 
 }  // namespace cairn::cluster::directory

@@ -80,5 +80,6 @@ QueryResult answer(const GetNode& query, storage::RowReader& rows);
 QueryResult answer(const GetShard& query, storage::RowReader& rows);
 QueryResult answer(const GetEvents& query, storage::RowReader& rows);
 QueryResult answer(const GetSettings& query, storage::RowReader& rows);
+QueryResult answer(const GetState& query, storage::RowReader& rows);
 
 }  // namespace cairn::cluster::directory

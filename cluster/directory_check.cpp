@@ -39,6 +39,7 @@ class DirectoryCheck {
     if (id.value == 0 || id.value >= head_.next_shard) say(who + " has an id that was never given");
     const auto normal = normalize_slots(shard.slots);
     if (!normal.ok() || *normal != shard.slots) say(who + " has slots that are not in their normal form");
+    if (id == directory_shard && !shard.slots.empty()) say(who + " is the directory's and has slots");
     for (const auto& range : shard.slots)
       for (std::uint32_t slot = range.first; slot <= range.last; ++slot)
         if (!slots_.insert(slot).second) say("slot " + std::to_string(slot) + " is in two shards");

@@ -87,6 +87,35 @@ void get(Reader& in, Shard& shard) {
   get(in, shard.changed);
 }
 
+void put(Writer& out, const std::map<std::string, std::string>& settings) {
+  out.varint(settings.size());
+  for (const auto& [name, value] : settings) out.bytes(name).bytes(value);
+}
+void get(Reader& in, std::map<std::string, std::string>& settings) {
+  settings.clear();
+  const auto count = in.varint();
+  for (std::uint64_t i = 0; i < count && !in.failed(); ++i) {
+    const std::string name(in.bytes());
+    if (!settings.empty() && name <= settings.rbegin()->first) return in.fail();
+    settings[name] = in.bytes();
+  }
+}
+
+void put(Writer& out, const StateChanges& changes) {
+  put(out, changes.cluster);
+  put(out, changes.epoch);
+  put(out, changes.nodes);
+  put(out, changes.shards);
+  put(out, changes.settings);
+}
+void get(Reader& in, StateChanges& changes) {
+  get(in, changes.cluster);
+  get(in, changes.epoch);
+  get(in, changes.nodes);
+  get(in, changes.shards);
+  get(in, changes.settings);
+}
+
 void put(Writer& out, const Event& event) {
   out.varint(event.number);
   put(out, event.time);

@@ -27,6 +27,11 @@ void put(Writer& out, const Replica& replica);
 void get(Reader& in, Replica& replica);
 void put(Writer& out, const Shard& shard);
 void get(Reader& in, Shard& shard);
+/// In the order of their names.
+void put(Writer& out, const std::map<std::string, std::string>& settings);
+void get(Reader& in, std::map<std::string, std::string>& settings);
+void put(Writer& out, const StateChanges& changes);
+void get(Reader& in, StateChanges& changes);
 void put(Writer& out, const Event& event);
 void get(Reader& in, Event& event);
 void put(Writer& out, const NodeAddress& address);

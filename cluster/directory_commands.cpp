@@ -87,6 +87,8 @@ static void put(Writer& out, const GetEvents& value) { put_all(out, value.before
 static void get(Reader& in, GetEvents& value) { get_all(in, value.before, value.limit); }
 static void put(Writer&, const GetSettings&) {}
 static void get(Reader&, GetSettings&) {}
+static void put(Writer& out, const GetState& value) { put_all(out, value.since); }
+static void get(Reader& in, GetState& value) { get_all(in, value.since); }
 static void put(Writer& out, const Nodes& value) { put_all(out, value.nodes, value.more); }
 static void get(Reader& in, Nodes& value) { get_all(in, value.nodes, value.more); }
 static void put(Writer& out, const ShardFound& value) { put_all(out, value.epoch, value.shard); }

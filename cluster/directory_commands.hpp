@@ -16,10 +16,11 @@
 
 namespace cairn::cluster::directory {
 
-/// The first command: names the cluster and its first nodes, which are joining. already_exists after that.
+/// The first command: names the cluster, and nodes that are joining at once; others register. already_exists after
+/// that.
 struct Bootstrap {
   ClusterId cluster;
-  std::vector<NodeIdentity> founders;   ///< 1 to limits::max_founders, of different names
+  std::vector<NodeIdentity> founders;   ///< at most limits::max_founders, of different names
 };
 
 /// A node starts. One of a new name, or of a removed one, is joining. One that is known by its data id keeps
@@ -38,16 +39,16 @@ struct SetNodeState {
   std::string why;
 };
 
-/// Makes a shard of slots that no shard owns, with a voter on each of `nodes`. already_exists: a slot is
-/// owned.
+/// Makes a shard of slots that no shard owns, with a voter on each of `nodes`. The first one is the directory's
+/// own, which owns no slots; every other owns some. already_exists: a slot is owned; too_large: max_shards.
 struct MakeShard {
-  std::vector<SlotRange> slots;
+  std::vector<SlotRange> slots;         ///< empty for the directory's shard, and only for it
   std::vector<NodeName> nodes;          ///< registered metadata nodes, at least one
   std::uint32_t wanted = 3;
   std::string why;
 };
 
-/// Moves slots from one shard to another. conflict: `from` does not own them all.
+/// Moves slots from one shard to another, which is not the directory's. conflict: `from` does not own them all.
 struct AssignSlots {
   ShardId from;
   ShardId to;
@@ -139,16 +140,18 @@ struct GetNode { NodeName node; };                                         ///< 
 struct GetShard { ShardId shard; };                                        ///< -> ShardFound
 struct GetEvents { std::uint64_t before = 0; std::uint32_t limit = 0; };   ///< -> Events, newest first; 0: the last
 struct GetSettings {};                                                     ///< -> SettingsFound
+/// What changed after `since`; 0 is all.
+struct GetState { Epoch since; };                                          ///< -> StateChanges
 
 /// The order is part of the form between nodes: append only.
-using Query = std::variant<GetMap, GetNodes, GetNode, GetShard, GetEvents, GetSettings>;
+using Query = std::variant<GetMap, GetNodes, GetNode, GetShard, GetEvents, GetSettings, GetState>;
 
 struct Nodes { std::vector<Node> nodes; bool more = false; };
 struct ShardFound { Epoch epoch; Shard shard; };
 struct Events { std::vector<Event> events; bool more = false; };
 struct Setting { std::string name; std::string value; };
 struct SettingsFound { Epoch epoch; std::vector<Setting> settings; };       ///< all of them, with defaults
-using QueryResult = std::variant<Error, SlotMap, Nodes, ShardFound, Events, SettingsFound>;
+using QueryResult = std::variant<Error, SlotMap, Nodes, ShardFound, Events, SettingsFound, StateChanges>;
 
 Bytes encode(const Command& command);
 /// protocol if the bytes are not a whole command.

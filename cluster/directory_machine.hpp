@@ -5,7 +5,7 @@
 // Invariants (checked by check_directory):
 //  - each change raises the epoch by one, stamps what it changed and adds one event, of which the last
 //    limits::max_directory_events are kept;
-//  - a slot is in one shard at most;
+//  - a slot is in one shard at most, and in the directory's own (the first that is made) is none;
 //  - a shard has a replica, and no two on one node; only nodes that return with other data can leave it
 //    without one that stays, and then it is lost;
 //  - a replica is on a registered metadata node that is not removed, its id was never another's;

@@ -29,7 +29,7 @@ Result<void> check_identity(const NodeIdentity& node) {
     return invalid("roles: " + std::to_string(node.roles.bits) + " is no set of roles");
   if (node.zone.empty() || node.zone.size() > limits::max_zone_bytes || printable(node.zone) != node.zone)
     return invalid("zone: must be 1 to 64 printable bytes: " + printable(node.zone));
-  CAIRN_TRY(check_address(node.link_address, "link_address", false));
+  CAIRN_TRY(check_address(node.link_address, "link_address", true));
   return check_address(node.rpc_address, "rpc_address", true);
 }
 
@@ -113,8 +113,8 @@ Outcome apply(const Bootstrap& command, DirectoryChange& change) {
     return Error{Errc::already_exists,
                  "cluster: the directory is that of cluster " + std::to_string(change.head().cluster.value)};
   if (command.cluster.value == 0) return invalid("cluster: is 0");
-  if (command.founders.empty() || command.founders.size() > limits::max_founders)
-    return invalid("founders: are " + std::to_string(command.founders.size()) + " but must be 1 to " +
+  if (command.founders.size() > limits::max_founders)
+    return invalid("founders: are " + std::to_string(command.founders.size()) + " but may be at most " +
                    std::to_string(limits::max_founders));
   std::set<NodeName> names;
   for (const auto& founder : command.founders) {
@@ -122,7 +122,7 @@ Outcome apply(const Bootstrap& command, DirectoryChange& change) {
     if (!names.insert(founder.name).second) return invalid("founders: two are called " + founder.name.text());
   }
   const auto epoch =
-      change.begin("cluster begins with " + std::to_string(names.size()) + " nodes", "the operator started it");
+      change.begin("cluster " + std::to_string(command.cluster.value) + " begins", "its founders were started");
   change.name_cluster(command.cluster);
   for (const auto& founder : command.founders) change.put(Node{founder, NodeState::joining, {}});
   return CommandResult{Done{epoch}};

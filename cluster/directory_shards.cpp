@@ -15,9 +15,16 @@ Result<void> check_wanted(std::uint32_t wanted) {
 }
 
 /// In normal form and not empty.
-Result<std::vector<SlotRange>> check_slots(const std::vector<SlotRange>& slots) {
+Result<std::vector<SlotRange>> some_slots(const std::vector<SlotRange>& slots) {
   if (slots.empty()) return Error{Errc::invalid_argument, "slots: are empty"};
   return normalize_slots(slots);
+}
+
+/// What the shard of that id may own when it is made: the directory's nothing, every other something.
+Result<std::vector<SlotRange>> slots_for(ShardId shard, const std::vector<SlotRange>& slots) {
+  if (shard != directory_shard) return some_slots(slots);
+  if (!slots.empty()) return Error{Errc::invalid_argument, "slots: the first shard is the directory's and owns none"};
+  return slots;
 }
 
 std::size_t count(const std::vector<SlotRange>& slots) {
@@ -43,16 +50,21 @@ Result<void> check_hosts(const std::vector<NodeName>& nodes, storage::RowReader&
 }  // namespace
 
 Outcome apply(const MakeShard& command, DirectoryChange& change) {
-  const auto slots = check_slots(command.slots);
+  const auto slots = slots_for(ShardId{change.head().next_shard}, command.slots);
   CAIRN_TRY(slots);
   CAIRN_TRY(check_wanted(command.wanted));
   CAIRN_TRY(check_hosts(command.nodes, change.rows()));
   std::optional<ShardId> owner;
+  std::size_t shards = 0;
   CAIRN_TRY(scan_shards(change.rows(), [&](const Shard& other) {
+    ++shards;
     if (share_a_slot(other.slots, *slots)) owner = other.id;
     return !owner;
   }));
   if (owner) return Error{Errc::already_exists, "slots: " + name(*owner) + " owns some of them"};
+
+  if (shards >= limits::max_shards)
+    return Error{Errc::too_large, "slots: there are " + std::to_string(shards) + " shards, which is the most"};
 
   Shard shard;
   shard.id = change.next_shard();
@@ -64,15 +76,19 @@ Outcome apply(const MakeShard& command, DirectoryChange& change) {
     shard.replicas.push_back({change.next_replica(), node, ReplicaKind::voter});
     made.replicas.push_back(shard.replicas.back().id);
   }
-  made.epoch = change.begin(name(shard.id) + " is made with " + std::to_string(count(*slots)) + " slots", command.why);
+  const auto what =
+      slots->empty() ? " is made for the directory" : " is made with " + std::to_string(count(*slots)) + " slots";
+  made.epoch = change.begin(name(shard.id) + what, command.why);
   change.put(std::move(shard));
   return CommandResult{made};
 }
 
 Outcome apply(const AssignSlots& command, DirectoryChange& change) {
-  const auto slots = check_slots(command.slots);
+  const auto slots = some_slots(command.slots);
   CAIRN_TRY(slots);
   if (command.from == command.to) return Error{Errc::invalid_argument, "to: is the shard that the slots come from"};
+  if (command.to == directory_shard)
+    return Error{Errc::invalid_argument, "to: is the directory's shard, which owns no slots"};
   auto from = find_shard(change.rows(), command.from, {}, "from");
   CAIRN_TRY(from);
   auto to = find_shard(change.rows(), command.to, {}, "to");

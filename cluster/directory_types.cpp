@@ -53,6 +53,27 @@ Result<NodeName> NodeName::parse(std::string_view text) {
   return NodeName(std::string(text));
 }
 
+std::string_view to_string(NodeRole role) {
+  switch (role) {
+    case NodeRole::gateway:
+      return "gateway";
+    case NodeRole::api:
+      return "api";
+    case NodeRole::block:
+      return "block";
+    case NodeRole::metadata:
+      return "metadata";
+  }
+  return "unknown";
+}
+
+std::vector<std::string> words_of(Roles roles) {
+  std::vector<std::string> words;
+  for (const auto role : every_role)
+    if (roles.has(role)) words.emplace_back(to_string(role));
+  return words;
+}
+
 std::string_view to_string(NodeState state) {
   switch (state) {
     case NodeState::joining:
@@ -89,6 +110,15 @@ const Replica* Shard::find(ReplicaId id) const {
 const Replica* Shard::find_on(const NodeName& node) const {
   const auto at = std::ranges::find(replicas, node, &Replica::node);
   return at == replicas.end() ? nullptr : &*at;
+}
+
+void merge(DirectoryState& state, StateChanges changes) {
+  if (changes.epoch <= state.epoch) return;
+  state.cluster = changes.cluster;
+  state.epoch = changes.epoch;
+  for (auto& node : changes.nodes) state.nodes.insert_or_assign(node.name, std::move(node));
+  for (auto& shard : changes.shards) state.shards.insert_or_assign(shard.id, std::move(shard));
+  state.settings = std::move(changes.settings);
 }
 
 void SlotMap::merge(const SlotMap& newer) {

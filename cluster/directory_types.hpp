@@ -34,7 +34,9 @@ class NodeName {
 using Epoch = StrongId<struct EpochTag, std::uint64_t>;
 /// From 1, never reused.
 using ShardId = StrongId<struct ShardTag, std::uint32_t>;
-/// The shard of the directory's own rows: the first that is made, with no slots.
+/// The shard of the directory's own rows: the first that is made, with no slots. As the first, its replicas get
+/// the ids 1, 2, … in the order of its nodes. The cluster's founders rely on that: before there is any row they
+/// start their replicas of it, the founder at place n of cluster.founders under id n.
 inline constexpr ShardId directory_shard{1};
 /// A random number in a node's data folder: what lies there belongs to the node that registered it.
 using DataId = StrongId<struct DataTag, std::uint64_t>;
@@ -49,6 +51,11 @@ struct Roles {
   friend bool operator==(const Roles&, const Roles&) = default;
 };
 inline constexpr Roles all_roles{15};
+/// In the order of their bits.
+inline constexpr NodeRole every_role[] = {NodeRole::gateway, NodeRole::api, NodeRole::block, NodeRole::metadata};
+std::string_view to_string(NodeRole role);
+/// The word of each role.
+std::vector<std::string> words_of(Roles roles);
 
 /// Numbers are part of rows and commands: append only.
 enum class NodeState : std::uint8_t {
@@ -64,7 +71,7 @@ std::string_view to_string(NodeState state);
 struct NodeIdentity {
   NodeName name;
   std::uint64_t incarnation = 0;    ///< larger at each start
-  std::string link_address;         ///< host:port
+  std::string link_address;         ///< host:port; empty if it has no links: a cluster of one node
   std::string rpc_address;          ///< host:port; empty if it serves no clients
   std::string zone;                 ///< what fails together
   Roles roles;
@@ -133,6 +140,19 @@ struct DirectoryState {
   std::map<std::string, std::string> settings;   ///< those that differ from their default
   friend bool operator==(const DirectoryState&, const DirectoryState&) = default;
 };
+
+/// All of the directory but its events, as far as it changed after an epoch; settings always whole.
+struct StateChanges {
+  ClusterId cluster;
+  Epoch epoch;
+  std::vector<Node> nodes;          ///< by name
+  std::vector<Shard> shards;        ///< by id
+  std::map<std::string, std::string> settings;
+  friend bool operator==(const StateChanges&, const StateChanges&) = default;
+};
+
+/// Takes in the changes after `state.epoch`; those of an older epoch change nothing.
+void merge(DirectoryState& state, StateChanges changes);
 
 /// The addresses of a node, for who must reach it.
 struct NodeAddress {

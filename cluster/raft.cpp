@@ -176,9 +176,7 @@ std::vector<std::uint64_t> Raft::store_refused(std::uint64_t step, Instant now) 
     return dropped;
   }
   // Others have room, maybe: the one with the longest log leads on.
-  ReplicaId best = no_replica;
-  for (const auto& [id, peer] : peers_)
-    if (configuration().has_voter(id) && (best == no_replica || peer.match() > peers_.at(best).match())) best = id;
+  const auto best = longest_voter();
   if (best != no_replica && !transfer_) transfer_ = Transfer{best, now + options_.election_timeout};
   return dropped;
 }
@@ -277,7 +275,7 @@ void Raft::next_applies() {
   for (const auto& entry : *entries) unapplied_bytes_ -= entry.body.size();
   ready_.apply = std::move(*entries);
   membership_.commit(applied_);
-  log_.trim(applied_, options_.cache_bytes);
+  log_.trim(applied_, alone() ? 0 : options_.cache_bytes);  // nobody else reads it
 }
 
 /// SplitMix64: the same for the same seed on every machine.

@@ -111,6 +111,9 @@ class Raft {
   Result<std::uint64_t> propose_configuration(const Configuration& next, Instant now);
   /// Hands leadership to a voter (Raft §3.10); given up after election_timeout.
   Result<void> transfer(ReplicaId to, Instant now);
+  /// This replica stops: if it leads, the voter with the longest log is told to campaign at once. The message
+  /// is in the next take_ready(). It may go on as a follower.
+  void resign(Instant now);
   /// A linearizable read: its number, which comes back in Ready::reads or failed_reads. unavailable: not
   /// the leader; busy: too many wait.
   Result<std::uint64_t> read(Instant now);
@@ -156,6 +159,13 @@ class Raft {
   const RaftProgress* progress(ReplicaId peer) const;
   /// Of the leader: it committed an entry of its term, so that it may read and change the configuration.
   bool settled_in_office() const;
+  /// Of the leader: it hands on its office, and refuses proposals meanwhile.
+  bool handing_on() const { return transfer_.has_value(); }
+  /// Nobody else belongs to the group.
+  bool alone() const {
+    const auto& [voters, learners] = configuration();
+    return voters.size() == 1 && voters.front() == self_ && learners.empty();
+  }
 
  private:
   // Elections (raft_election.cpp).
@@ -200,6 +210,7 @@ class Raft {
   void send_append(ReplicaId id, RaftProgress& peer, std::vector<storage::LogEntry> entries, Instant now);
   void send_snapshot(ReplicaId id, RaftProgress& peer, Instant now);
   void close_snapshot(ReplicaId id);
+  ReplicaId longest_voter() const;
   void try_transfer(Instant now);
   void release_reads(Instant now);
   void wake(Instant now);

@@ -95,10 +95,21 @@ void Raft::advance_commit(Instant now) {
   commit_to_tell_ = true;
   if (!configuration_settled() || configuration().has_voter(self_)) return;
   // This leader is removed, and that is committed now: somebody else leads (Raft §4.2.2).
+  if (const auto best = longest_voter(); best != no_replica) send(best, TransferNow{});
+  become_follower(term(), no_replica, now);
+}
+
+/// Of the others, the voter that is known to have most of the log.
+ReplicaId Raft::longest_voter() const {
   ReplicaId best = no_replica;
   for (const auto& [id, peer] : peers_)
     if (configuration().has_voter(id) && (best == no_replica || peer.match() > peers_.at(best).match())) best = id;
-  if (best != no_replica) send(best, TransferNow{});
+  return best;
+}
+
+void Raft::resign(Instant now) {
+  if (role_ != Role::leader) return;
+  if (const auto best = longest_voter(); best != no_replica) send(best, TransferNow{});
   become_follower(term(), no_replica, now);
 }
 

@@ -18,7 +18,8 @@
 #
 # Words. States, roles and kinds are the words of the directory, as text, so that an older reader can show what it
 # does not know. A node: joining, alive, dead, draining, removed. A node's roles: gateway, api, block, metadata. A
-# replica's kind: voter, learner, leaving; its role: follower, candidate, leader. A link: waiting, connecting, up.
+# replica's kind: voter, learner, leaving; its role: follower, pre_candidate, candidate, leader. A link: waiting,
+# connecting, up.
 #
 # Errors and growth are as in files.capnp.
 

@@ -69,6 +69,17 @@ inline constexpr std::size_t max_batch_bytes = 16u << 20;
 inline constexpr auto shard_answer_timeout = 30s;
 inline constexpr auto block_answer_timeout = 60s;
 
+// One replica.
+inline constexpr auto max_floor_wait = 100ms;     ///< of a read whose rows are behind what it must see
+inline constexpr auto deposed_answer_wait = 100ms;///< for what becomes of proposals when leadership is lost
+inline constexpr std::uint64_t max_log_entries_kept = 65'536;         ///< before the checkpoint, for followers
+inline constexpr std::uint64_t max_log_bytes_kept = 64u << 20;        ///< of them
+inline constexpr std::uint64_t max_log_bytes_for_snapshots = 2u << 30;///< kept until snapshots on their way arrive
+inline constexpr std::size_t snapshot_batch_bytes = 4u << 20;         ///< received rows written in one transaction
+inline constexpr auto snapshot_idle_timeout = 30s;                    ///< a source that nobody reads is closed
+inline constexpr auto snapshot_retry_wait = 200ms;                    ///< after a source failed
+inline constexpr auto snapshot_refusal_wait = 1s;                     ///< after one that could not be kept
+
 // Rows of a drive.
 inline constexpr std::size_t manifest_blocks_in_row = 4;              ///< longer manifests get chunk rows
 inline constexpr std::size_t manifest_blocks_per_chunk = 512;
@@ -88,10 +99,34 @@ inline constexpr std::size_t max_address_bytes = 300;                 ///< a hos
 inline constexpr std::size_t max_nodes = 20'000;                      ///< the longest removed is forgotten first
 inline constexpr std::size_t max_founders = 64;
 inline constexpr std::size_t max_wanted_replicas = 7;
+inline constexpr std::size_t max_shards = 16'385;                     ///< a slot each, and the directory's
 inline constexpr std::size_t max_replicas_per_shard = 10;             ///< with those that come and go
 inline constexpr std::size_t max_directory_events = 10'000;           ///< the oldest go first
 inline constexpr std::size_t max_events_page = 1'000;
 inline constexpr std::size_t max_event_text_bytes = 500;              ///< what is longer is cut
+inline constexpr std::size_t max_control_frame_bytes = 32u << 20;     ///< a whole map of the most nodes and shards
+inline constexpr std::size_t max_notes_at_once = 10;                  ///< of one node, for the list of events
+inline constexpr auto note_interval = 6s;                             ///< and then one in each; others are dropped
+inline constexpr std::size_t max_notes_waiting = 256;                 ///< for the directory's leader to write them
+inline constexpr auto directory_interval = 500ms;                     ///< between looks of the directory's leader
+inline constexpr auto founding_interval = 50ms;                       ///< the same while the cluster is founded
+inline constexpr auto directory_answer_timeout = 10s;                 ///< of its replica; what is late is decided again
+
+// A node in its cluster.
+inline constexpr auto agent_interval = 300ms;                         ///< between reports, and looks for a new map
+inline constexpr auto agent_hurried_interval = 20ms;                  ///< while the node has no part yet
+inline constexpr auto agent_ask_timeout = 2s;                         ///< of the node's own replica
+inline constexpr std::uint32_t max_unanswered_reports = 2;            ///< then another replica is reported to
+inline constexpr auto strangers_note_interval = 10s;                  ///< between events about refused connections
+inline constexpr auto node_ready_timeout = 60s;                       ///< for a lone node to serve its shards
+
+// An operator's interface.
+inline constexpr std::size_t max_admin_connections = 32;              ///< at a time; one more is closed
+inline constexpr auto admin_part_timeout = 2s;                        ///< for each part of a status, side by side
+inline constexpr auto admin_idle_timeout = 24h;                       ///< a connection ends after this, busy or not
+inline constexpr std::size_t max_admin_nodes = 1'000;                 ///< of the directory, in one status
+inline constexpr std::size_t max_admin_events = 50;                   ///< in one status
+inline constexpr std::size_t max_socket_path_bytes = 107;             ///< what the system's address holds
 
 // A node's configuration.
 inline constexpr std::size_t max_config_list = 64;                    ///< parts of one list

@@ -261,6 +261,8 @@ class OverlayTable : public Table {
     active_bytes_ = bytes;
   }
 
+  Result<std::unique_ptr<StoreSnapshot>> stored_rows() override { return store_->snapshot(); }
+
   void release_snapshot() override {
     snapshot_->release();
     held_ = false;

@@ -84,6 +84,10 @@ class Table : public RowReader {
   /// The write failed: the frozen rows stay in memory and go with the next checkpoint.
   virtual void abandon_checkpoint() = 0;
 
+  /// The rows of the last checkpoint as they are stored (open_row() checks one), the table's own among them.
+  /// The view may be used on another thread, and outlives the table; it keeps old pages from being reclaimed.
+  virtual Result<std::unique_ptr<StoreSnapshot>> stored_rows() = 0;
+
   /// Lets the store reclaim old pages: call before every wait.
   virtual void release_snapshot() = 0;
   /// Bytes the store uses on disk, without the overlay.

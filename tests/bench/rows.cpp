@@ -4,7 +4,7 @@
 
 #include "actors/log.hpp"
 #include "actors/node.hpp"
-#include "actors/shard.hpp"
+#include "actors/replica.hpp"
 #include "tests/bench/support/measure.hpp"
 #include "tests/bench/support/report.hpp"
 #include "tests/bench/support/run.hpp"
@@ -77,7 +77,12 @@ class Benchmark {
 
   // Bytes of pages in use once all rows are checkpointed. The node is stopped.
   double stored_bytes() {
-    auto shard = need(actors::open_shard(config_.metadata, config_.node.data + "/shard"), "shard");
+    actors::ReplicaOptions options;
+    options.self = cluster::ReplicaId{1};
+    options.directory = config_.node.data + "/shard";
+    options.founders = {{options.self}, {}};
+    options.metadata = config_.metadata;
+    auto shard = need(actors::open_replica(options), "shard");
     if (const auto checkpoint = shard.table->begin_checkpoint()) {
       need(checkpoint->write(), "checkpoint");
       need(shard.table->finish_checkpoint(), "checkpoint");

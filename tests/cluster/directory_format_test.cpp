@@ -49,8 +49,8 @@ std::vector<CommandResult> all_results() {
 }
 
 std::vector<Query> all_queries() {
-  return {GetMap{Epoch{300}},     GetNodes{name("n1"), 10}, GetNode{name("n1")},
-          GetShard{ShardId{300}}, GetEvents{300, 10},       GetSettings{}};
+  return {GetMap{Epoch{300}}, GetNodes{name("n1"), 10}, GetNode{name("n1")}, GetShard{ShardId{300}}, GetEvents{300, 10},
+          GetSettings{},      GetState{Epoch{300}}};
 }
 
 std::vector<QueryResult> all_answers() {
@@ -59,7 +59,8 @@ std::vector<QueryResult> all_answers() {
           Nodes{{node()}, true},
           ShardFound{Epoch{300}, shard()},
           Events{{{300, Timestamp{-1}, "what", "why"}}, true},
-          SettingsFound{Epoch{300}, {{"a", "5"}}}};
+          SettingsFound{Epoch{300}, {{"a", "5"}}},
+          StateChanges{ClusterId{300}, Epoch{2}, {node()}, {shard()}, {{"a", "5"}, {"b", "6"}}}};
 }
 
 template <class T>
@@ -105,6 +106,7 @@ TEST(DirectoryFormat, Queries) {
                                 "04ac02",
                                 "05ac020a",
                                 "06",
+                                "07ac02",
                             });
 }
 
@@ -117,6 +119,8 @@ TEST(DirectoryFormat, QueryResults) {
                  "04ac02ac02020063c801ff7f0201026e3100ac02026e320201040307",
                  "0501ac020104776861740377687901",
                  "06ac020101610135",
+                 "07ac0202 01026e31ac0203683a3103683a32017a090503ac02"
+                 "01ac02020063c801ff7f0201026e3100ac02026e320201040307 02016101350162 0136",
              });
 }
 

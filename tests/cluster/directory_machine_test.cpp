@@ -65,11 +65,13 @@ class Directory : public testing::Test {
     return *read;
   }
   const Shard shard(std::uint32_t id = 1) { return state().shards.at(ShardId{id}); }
-  /// Nodes a, b, c and d, and shard 1 with replicas 1, 2, 3 on the first three.
+  /// The directory's shard, on one node.
+  void make_directory_shard(const std::string& node) { expect_done(MakeShard{{}, {name(node)}, 1, "why"}); }
+  /// Nodes a, b, c and d, and shard 1, the directory's, with replicas 1, 2, 3 on the first three.
   void make_cluster() {
     expect_done(Bootstrap{ClusterId{9}, {identity("a"), identity("b"), identity("c")}});
     expect_done(RegisterNode{identity("d")});
-    expect_done(MakeShard{{all_slots}, {name("a"), name("b"), name("c")}, 3, "why"});
+    expect_done(MakeShard{{}, {name("a"), name("b"), name("c")}, 3, "why"});
   }
   void TearDown() override { EXPECT_EQ(check_directory(rows), std::vector<std::string>()); }
 
@@ -88,12 +90,18 @@ TEST_F(Directory, NamesOfNodes) {
 TEST_F(Directory, BootstrapComesFirstAndOnce) {
   expect_refused(RegisterNode{identity("a")}, Errc::not_found, "cluster");
   expect_refused(Bootstrap{ClusterId{0}, {identity("a")}}, Errc::invalid_argument, "cluster");
-  expect_refused(Bootstrap{ClusterId{9}, {}}, Errc::invalid_argument, "founders");
+  expect_refused(Bootstrap{ClusterId{9}, std::vector(65, identity("a"))}, Errc::invalid_argument, "founders");
   expect_refused(Bootstrap{ClusterId{9}, {identity("a"), identity("a")}}, Errc::invalid_argument, "founders");
   expect_done(Bootstrap{ClusterId{9}, {identity("a"), identity("b")}});
   expect_refused(Bootstrap{ClusterId{9}, {identity("a")}}, Errc::already_exists, "cluster");
   EXPECT_EQ(state().nodes.size(), 2u);
   EXPECT_EQ(state().cluster, ClusterId{9});
+}
+
+TEST_F(Directory, MayBeginWithoutNodes) {
+  expect_done(Bootstrap{ClusterId{9}, {}});
+  EXPECT_TRUE(state().nodes.empty());
+  expect_done(RegisterNode{identity("a")});
 }
 
 TEST_F(Directory, RegistersOnlyWhatIsWellFormed) {
@@ -110,7 +118,7 @@ TEST_F(Directory, RegistersOnlyWhatIsWellFormed) {
   refused([](NodeIdentity& node) { node.roles = {16}; }, "roles");
   refused([](NodeIdentity& node) { node.zone = ""; }, "zone");
   refused([](NodeIdentity& node) { node.zone = "a\n"; }, "zone");
-  refused([](NodeIdentity& node) { node.link_address = ""; }, "link_address");
+  refused([](NodeIdentity& node) { node.link_address = "a b"; }, "link_address");
   refused([](NodeIdentity& node) { node.rpc_address = "a b"; }, "rpc_address");
   refused([](NodeIdentity& node) { node.rpc_address = std::string(301, 'a'); }, "rpc_address");
   auto quiet = identity("e");
@@ -160,9 +168,49 @@ TEST_F(Directory, StatesOfNodes) {
   EXPECT_EQ(state().nodes.at(name("d")).state, NodeState::joining);
 }
 
+TEST_F(Directory, TheFirstShardIsItsOwnAndOwnsNoSlots) {
+  expect_done(Bootstrap{ClusterId{9}, {identity("c"), identity("a"), identity("b")}});
+  const std::vector<NodeName> hosts{name("c"), name("a"), name("b")};
+  expect_refused(MakeShard{{all_slots}, hosts, 3, ""}, Errc::invalid_argument, "slots");
+  expect_done(MakeShard{{}, hosts, 3, ""});
+  // In the order in which they were named: founders count on it before they can read it.
+  ASSERT_EQ(shard().id, directory_shard);
+  for (std::size_t i = 0; i < hosts.size(); ++i) EXPECT_EQ(shard().find_on(hosts[i])->id, ReplicaId{i + 1});
+  EXPECT_TRUE(shard().slots.empty());
+  expect_refused(MakeShard{{}, hosts, 3, ""}, Errc::invalid_argument, "slots");
+  expect_done(MakeShard{{{0, 9}}, hosts, 3, ""});
+  expect_refused(AssignSlots{ShardId{2}, directory_shard, {{0, 1}}, {}, {}, ""}, Errc::invalid_argument, "to");
+  expect_refused(AssignSlots{directory_shard, ShardId{2}, {{20, 21}}, {}, {}, ""}, Errc::conflict, "slots");
+  // It is in every map, but where no slot is.
+  const auto map = ask<SlotMap>(GetMap{});
+  EXPECT_EQ(map.shards.size(), 2u);
+  EXPECT_EQ(map.by_slot()[0], ShardId{2});
+  EXPECT_EQ(map.by_slot()[10], ShardId{0});
+  EXPECT_FALSE(share_a_slot(shard().slots, {all_slots}));
+}
+
+TEST_F(Directory, StateSinceAnEpoch) {
+  make_cluster();
+  DirectoryState copy;
+  merge(copy, ask<StateChanges>(GetState{}));
+  EXPECT_EQ(copy, state());
+  EXPECT_EQ(ask<StateChanges>(GetState{copy.epoch}), (StateChanges{ClusterId{9}, copy.epoch, {}, {}, {}}));
+  expect_done(SetSetting{"max-moves", "9", ""});
+  expect_done(SetNodeState{name("b"), NodeState::dead, {}, ""});
+  expect_done(SetWanted{directory_shard, 5, {}, ""});
+  const auto news = ask<StateChanges>(GetState{copy.epoch});
+  EXPECT_EQ(news.nodes.size(), 1u);
+  EXPECT_EQ(news.shards.size(), 1u);
+  merge(copy, news);
+  EXPECT_EQ(copy, state());
+  merge(copy, StateChanges{});
+  EXPECT_EQ(copy, state());
+}
+
 TEST_F(Directory, MakesShardsOfFreeSlots) {
   expect_done(Bootstrap{ClusterId{9}, {identity("a"), identity("b")}});
   const std::vector<NodeName> hosts{name("a"), name("b")};
+  make_directory_shard("a");
   expect_refused(MakeShard{{}, hosts, 3, ""}, Errc::invalid_argument, "slots");
   expect_refused(MakeShard{{{5, 4}}, hosts, 3, ""}, Errc::invalid_argument, "slots");
   expect_refused(MakeShard{{{0, 16'384}}, hosts, 3, ""}, Errc::invalid_argument, "slots");
@@ -173,10 +221,10 @@ TEST_F(Directory, MakesShardsOfFreeSlots) {
   expect_refused(MakeShard{{{0, 9}}, hosts, 2, ""}, Errc::invalid_argument, "wanted");
   expect_refused(MakeShard{{{0, 9}}, hosts, 9, ""}, Errc::invalid_argument, "wanted");
   expect_done(MakeShard{{{5, 9}, {0, 4}}, hosts, 3, ""});
-  EXPECT_EQ(shard().slots, (std::vector<SlotRange>{{0, 9}}));
+  EXPECT_EQ(shard(2).slots, (std::vector<SlotRange>{{0, 9}}));
   expect_refused(MakeShard{{{9, 20}}, hosts, 3, ""}, Errc::already_exists, "slots");
   expect_done(MakeShard{{{10, 20}}, hosts, 3, ""});
-  EXPECT_EQ(shard(2).replicas.back().id, ReplicaId{4});
+  EXPECT_EQ(shard(3).replicas.back().id, ReplicaId{5});
   expect_done(SetWanted{ShardId{2}, 5, {}, ""});
   expect_unchanged(SetWanted{ShardId{2}, 5, {}, ""});
   expect_refused(SetWanted{ShardId{2}, 4, {}, ""}, Errc::invalid_argument, "wanted");
@@ -188,18 +236,19 @@ TEST_F(Directory, MakesShardsOfFreeSlots) {
 
 TEST_F(Directory, MovesSlots) {
   expect_done(Bootstrap{ClusterId{9}, {identity("a")}});
+  make_directory_shard("a");
   expect_done(MakeShard{{{0, 99}}, {name("a")}, 1, ""});
   expect_done(MakeShard{{{100, 199}}, {name("a")}, 1, ""});
-  const ShardId one{1}, two{2};
+  const ShardId one{2}, two{3};
   expect_refused(AssignSlots{one, one, {{0, 1}}, {}, {}, ""}, Errc::invalid_argument, "to");
-  expect_refused(AssignSlots{one, ShardId{3}, {{0, 1}}, {}, {}, ""}, Errc::not_found, "to");
-  expect_refused(AssignSlots{ShardId{3}, one, {{0, 1}}, {}, {}, ""}, Errc::not_found, "from");
+  expect_refused(AssignSlots{one, ShardId{9}, {{0, 1}}, {}, {}, ""}, Errc::not_found, "to");
+  expect_refused(AssignSlots{ShardId{9}, one, {{0, 1}}, {}, {}, ""}, Errc::not_found, "from");
   expect_refused(AssignSlots{one, two, {{90, 100}}, {}, {}, ""}, Errc::conflict, "slots");
   expect_refused(AssignSlots{one, two, {{90, 99}}, Epoch{1}, {}, ""}, Errc::conflict, "expected_from");
   expect_refused(AssignSlots{one, two, {{90, 99}}, {}, Epoch{1}, ""}, Errc::conflict, "expected_to");
-  expect_done(AssignSlots{one, two, {{90, 99}, {10, 19}}, shard(1).changed, shard(2).changed, ""});
-  EXPECT_EQ(shard(1).slots, (std::vector<SlotRange>{{0, 9}, {20, 89}}));
-  EXPECT_EQ(shard(2).slots, (std::vector<SlotRange>{{10, 19}, {90, 199}}));
+  expect_done(AssignSlots{one, two, {{90, 99}, {10, 19}}, shard(2).changed, shard(3).changed, ""});
+  EXPECT_EQ(shard(2).slots, (std::vector<SlotRange>{{0, 9}, {20, 89}}));
+  EXPECT_EQ(shard(3).slots, (std::vector<SlotRange>{{10, 19}, {90, 199}}));
 }
 
 TEST_F(Directory, LifeOfAReplica) {
@@ -287,10 +336,11 @@ TEST_F(Directory, TimeNeverGoesBack) {
 
 TEST_F(Directory, MapSinceAnEpoch) {
   make_cluster();
+  expect_done(MakeShard{{all_slots}, {name("a"), name("b")}, 3, "why"});
   auto map = ask<SlotMap>(GetMap{});
-  EXPECT_EQ(map.shards.size(), 1u);
+  EXPECT_EQ(map.shards.size(), 2u);
   EXPECT_EQ(map.nodes.size(), 3u);
-  EXPECT_EQ(map.by_slot()[16'383], ShardId{1});
+  EXPECT_EQ(map.by_slot()[16'383], ShardId{2});
   auto news = ask<SlotMap>(GetMap{map.epoch});
   EXPECT_TRUE(news.shards.empty() && news.nodes.empty());
   // A node that was there all the time is news when it first holds a replica.
@@ -332,6 +382,7 @@ TEST_F(Directory, ManyCommandsInOneBatchAreAsOneByOne) {
   DirectoryMachine machine(other);
   const std::vector<CommandBody> bodies = {Bootstrap{ClusterId{9}, {identity("a"), identity("b")}},
                                            RegisterNode{identity("c")},
+                                           MakeShard{{}, {name("a")}, 3, "why"},
                                            MakeShard{{all_slots}, {name("a")}, 3, "why"},
                                            AddReplica{ShardId{1}, name("b"), {}, "why"},
                                            AddReplica{ShardId{1}, name("b"), {}, "why"},
@@ -383,7 +434,10 @@ CommandBody random_command(test::Random& random, const DirectoryState& state) {
     case 3:
       return SetNodeState{node, static_cast<NodeState>(random.below(5)), {}, "why"};
     case 4:
-      return MakeShard{slots, {node, name("n" + std::to_string(random.below(8)))}, 3, "why"};
+      return MakeShard{state.shards.empty() ? std::vector<SlotRange>() : slots,
+                       {node, name("n" + std::to_string(random.below(8)))},
+                       3,
+                       "why"};
     case 5:
       return AssignSlots{shard, ShardId{static_cast<std::uint32_t>(random.between(1, 5))}, slots, {}, {}, "why"};
     case 6:

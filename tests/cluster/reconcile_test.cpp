@@ -93,6 +93,20 @@ TEST(Reconcile, GivesUpLostVotersWhereThatBearsMoreLosses) {
   for (const auto& [id, group] : world.groups) EXPECT_EQ(group.configuration.voters.size(), 5u);
 }
 
+TEST(Reconcile, ReplacesReplicasOfTheDirectoryItself) {
+  auto world = make_world(4, 1, 3);
+  EXPECT_TRUE(world.settle(2'000));
+  const auto victim = world.state().shards.at(directory_shard).replicas[0];
+  world.kill(victim.node);
+  EXPECT_TRUE(world.settle(2'000));
+  const auto& after = world.state().shards.at(directory_shard);
+  EXPECT_TRUE(after.slots.empty());
+  EXPECT_EQ(after.replicas.size(), 3u);
+  EXPECT_EQ(after.find(victim.id), nullptr);
+  EXPECT_EQ(after.find_on(victim.node), nullptr);
+  world.expect_at_rest();
+}
+
 TEST(Reconcile, ReplacesAWithdrawnReplicaUnderANewId) {
   for (const std::size_t nodes : {3, 5}) {
     auto world = make_world(nodes, 1, 4);

@@ -71,10 +71,12 @@ void ReconcileWorld::add_shard(std::size_t voters, std::uint32_t wanted, std::ui
     const auto& name = up[random_.below(up.size())];
     if (std::ranges::find(chosen, name) == chosen.end()) chosen.push_back(name);
   }
-  const auto first = static_cast<std::uint16_t>(next_slot_);
-  next_slot_ += slots_each;
-  const auto result =
-      run(MakeShard{{{first, static_cast<std::uint16_t>(next_slot_ - 1)}}, chosen, wanted, "the test says so"});
+  std::vector<SlotRange> slots;
+  if (!state().shards.empty()) {
+    slots.push_back({static_cast<std::uint16_t>(next_slot_), static_cast<std::uint16_t>(next_slot_ + slots_each - 1)});
+    next_slot_ += slots_each;
+  }
+  const auto result = run(MakeShard{slots, chosen, wanted, "the test says so"});
   const auto* made = std::get_if<ShardMade>(&result);
   ASSERT_NE(made, nullptr);
   auto& group = groups[made->shard];

@@ -34,7 +34,8 @@ class ReconcileWorld {
   explicit ReconcileWorld(std::uint64_t seed);
 
   NodeName add_node(const std::string& zone);
-  /// On `voters` of the nodes that are up; takes the next of `slots_each` slots.
+  /// On `voters` of the nodes that are up; takes the next of `slots_each` slots. The first is the directory's own
+  /// and takes none.
   void add_shard(std::size_t voters, std::uint32_t wanted, std::uint16_t slots_each);
 
   /// Reports, decisions, what is due of former ones. Answers how many decisions there were.

@@ -1,0 +1,71 @@
+#include "actors/replica_requests.hpp"
+
+#include <algorithm>
+
+namespace cairn::actors {
+
+std::optional<WaitingProposal> WaitingProposals::take(const storage::LogEntry& entry, cluster::ReplicaId leader) {
+  if (waiting_.empty() || waiting_.front().index != entry.index) return std::nullopt;
+  auto proposal = std::move(waiting_.front());
+  waiting_.pop_front();
+  if (proposal.term == entry.term) return proposal;
+  proposal.answer(Served::not_leader, leader);
+  return std::nullopt;
+}
+
+void WaitingProposals::refuse_from(std::uint64_t index, const Answer& answer) {
+  for (; !waiting_.empty() && waiting_.back().index >= index; waiting_.pop_back()) waiting_.back().answer(answer);
+}
+
+void WaitingProposals::pass(std::uint64_t index) {
+  for (; !waiting_.empty() && waiting_.front().index <= index; waiting_.pop_front())
+    waiting_.front().answer(Served::unknown);
+}
+
+// A log that lost an entry lost all after it.
+void WaitingProposals::give_up_lost(const cluster::RaftLog& log) {
+  for (; !waiting_.empty() && !log.matches(waiting_.back().index, waiting_.back().term); waiting_.pop_back())
+    waiting_.back().answer(Served::unknown);
+}
+
+void WaitingProposals::give_up_all() {
+  for (auto& proposal : std::exchange(waiting_, {})) proposal.answer(Served::unknown);
+}
+
+std::optional<WaitingReads::Read> WaitingReads::take_round(std::uint64_t number) {
+  const auto found = rounds_.find(number);
+  if (found == rounds_.end()) return std::nullopt;
+  auto read = std::move(found->second);
+  rounds_.erase(found);
+  return read;
+}
+
+std::vector<WaitingReads::Read> WaitingReads::take_floors(std::uint64_t applied) {
+  std::vector<Read> out;
+  const auto end = floors_.upper_bound(applied);
+  for (auto it = floors_.begin(); it != end; ++it) out.push_back(std::move(it->second.read));
+  floors_.erase(floors_.begin(), end);
+  return out;
+}
+
+std::optional<std::chrono::milliseconds> WaitingReads::expire(std::chrono::milliseconds now,
+                                                              cluster::ReplicaId leader) {
+  std::optional<std::chrono::milliseconds> next;
+  for (auto it = floors_.begin(); it != floors_.end();) {
+    if (it->second.until <= now) {
+      it->second.read.answer(Served::behind, leader);
+      it = floors_.erase(it);
+      continue;
+    }
+    next = std::min(next.value_or(it->second.until), it->second.until);
+    ++it;
+  }
+  return next;
+}
+
+void WaitingReads::give_up_all(Served served) {
+  for (auto& [number, read] : std::exchange(rounds_, {})) read.answer(served);
+  for (auto& [floor, waiting] : std::exchange(floors_, {})) waiting.read.answer(served);
+}
+
+}  // namespace cairn::actors
