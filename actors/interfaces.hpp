@@ -18,11 +18,13 @@ using ShardActor = caf::typed_actor<
     caf::replies_to<Ask>::with<Answer>>;
 
 /// Finds the replica for each request, on this node or another, and stays with it while leaders and nodes
-/// change: `done` or `unavailable` is what it answers. (router.cpp)
+/// change. It answers `done`, or `unknown` at the deadline, or at once `busy`, or `not_here` if the slot is another
+/// shard's than the one that is named. (router.cpp)
 using RouterActor = ShardActor::extend<
     caf::reacts_to<AnswerReceived>,
     caf::reacts_to<LinkChanged>,
     caf::reacts_to<ReplicaChanged>,
+    caf::reacts_to<LeaderHeard>,
     caf::reacts_to<MapChanged>,
     caf::reacts_to<TimerFired>>;
 

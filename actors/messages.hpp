@@ -47,6 +47,7 @@ enum class Served : std::uint8_t {
   not_here = 2,    ///< nothing was done: no such replica on this node, or its shard does not own the slot
   behind = 3,      ///< nothing was done: the rows did not reach the floor in time
   unknown = 4,     ///< the replica stopped or lost its office: what was proposed may take effect yet
+  busy = 5,        ///< nothing was done: too much waits in this node's router, which alone says so
 };
 /// `result` is the encoded CommandResult or QueryResult; `index` the log entry that it reflects.
 struct Answer {
@@ -130,6 +131,8 @@ struct ReplicaSeen { ReplicaStatus status; };
 struct ReplicaFailed { cluster::directory::ShardId shard; Error why; };
 /// To the agent: nothing is left of a forgotten replica.
 struct ReplicaDeleted { cluster::ReplicaId replica; };
+/// From the watch hub to the router: a replica says that it leads its shard.
+struct LeaderHeard { cluster::directory::ShardId shard; cluster::ReplicaId replica; std::uint64_t term = 0; };
 /// The agent has set a newer map in the routes.
 struct MapChanged {};
 /// To the directory service, from a node that reports (its own, too).
@@ -357,6 +360,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReplicaSeen)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReplicaFailed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReplicaDeleted)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::NoteReceived)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::LeaderHeard)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::MapChanged)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReportReceived)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::GetDirectory)

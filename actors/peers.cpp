@@ -162,7 +162,7 @@ Result<void> LinkedPeers::begin(LinkOptions options) {
 
 }  // namespace
 
-Result<void> Peers::send(const NodeName& to, const CallFrame& frame) {
+Result<void> NodeNetwork::send(const NodeName& to, const CallFrame& frame) {
   auto out = encode(frame);
   const auto channel = channel_for(Channel::call, Channel::call_bulk, out.size());
   return send(to, channel, std::move(out));

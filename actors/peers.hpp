@@ -20,16 +20,23 @@ class ReplicaNetwork {
   virtual void send(cluster::directory::ShardId shard, const cluster::Message& message) = 0;
 };
 
-class Peers : public ReplicaNetwork {
+/// How actors speak to those of another node.
+class NodeNetwork {
+ public:
+  virtual ~NodeNetwork() = default;
+  /// Errors as Links::send().
+  virtual Result<void> send(const NodeName& to, Channel channel, Bytes frame) = 0;
+  Result<void> send(const NodeName& to, const CallFrame& frame);
+};
+
+class Peers : public ReplicaNetwork, public NodeNetwork {
  public:
   /// Without `options` there are no links. Errors as Links::start().
   static Result<std::shared_ptr<Peers>> start(std::optional<LinkOptions> options, std::shared_ptr<Routes> routes);
 
   /// To the node that holds the message's receiver as the routes' map has it.
   void send(cluster::directory::ShardId shard, const cluster::Message& message) override = 0;
-  /// Errors as Links::send().
-  virtual Result<void> send(const NodeName& to, Channel channel, Bytes frame) = 0;
-  Result<void> send(const NodeName& to, const CallFrame& frame);
+  using NodeNetwork::send;
 
   /// Errors as Links::set_peers().
   virtual Result<void> set_peers(std::map<NodeName, LinkPeer> peers) = 0;

@@ -51,6 +51,19 @@ Result<rows::AccountRow> account_row(storage::RowReader& rows, const rows::Accou
   return std::move(**row);
 }
 
+/// The login of a command is taken: by its own account, if it was applied before and is sent again. The hash holds a
+/// random salt, so that nobody else's is the same. Once the password has changed that cannot be seen any more.
+Result<Applied> made_before(const CreateAccount& command, Slot slot, BytesView login_row, RowTransaction& rows) {
+  const Error taken{Errc::already_exists, "login \"" + printable(command.login) + "\" is taken"};
+  rows::NumberRow ordinal;
+  if (!decode(login_row, ordinal)) return rows::corrupt_row(rows::login_key(slot, command.login));
+  const auto account = make_account_id(slot, static_cast<std::uint32_t>(ordinal.number));
+  auto row = account_row(rows, rows::AccountKeys(account));
+  if (!row.ok()) return row.error();
+  if (row->password_hash != command.password_hash) return taken;
+  return Applied{AccountCreated{account}, {}, {}};
+}
+
 }  // namespace
 
 Result<Applied> apply(const CreateAccount& command, Timestamp now, RowTransaction& rows) {
@@ -61,8 +74,7 @@ Result<Applied> apply(const CreateAccount& command, Timestamp now, RowTransactio
   const auto slot = slot_of_login(command.login);
   auto taken = rows.get(rows::login_key(slot, command.login));
   if (!taken.ok()) return taken.error();
-  if (*taken)
-    return Error{Errc::already_exists, "login \"" + printable(command.login) + "\" is taken"};
+  if (*taken) return made_before(command, slot, **taken, rows);
   auto counter = rows::read<rows::NumberRow>(rows, rows::counter_key(slot));
   if (!counter.ok()) return counter.error();
   const auto ordinal = counter->value_or(rows::NumberRow{}).number + 1;
@@ -96,8 +108,11 @@ Result<Applied> apply(const IssueToken& command, Timestamp now, RowTransaction& 
   const rows::AccountKeys keys(command.account);
   auto account = account_row(rows, keys);
   if (!account.ok()) return account.error();
-  auto holder = rows.get(keys.token_secret(command.secret_hash));
+  auto holder = rows::read<rows::NumberRow>(rows, keys.token_secret(command.secret_hash));
   if (!holder.ok()) return holder.error();
+  // Secrets are random: the same one of the same device is this command, sent again. If it was revoked meanwhile it
+  // stays so.
+  if (*holder && (*holder)->number == command.client.value) return Applied{Done{}, {}, {}};
   if (*holder) return Error{Errc::invalid_argument, "a token with this secret exists"};
 
   auto tokens = tokens_of(rows, keys);

@@ -1,7 +1,8 @@
 // What a shard's log says: every change of metadata is one Command, applied by the metadata machine on
 // each replica with the same outcome. What the log must not decide (time, verified receipts, password
-// hashes, random secrets) is put in by the proposer. Encoded forms are part of the log: append only
-// (disk_format.md, "Commands"). Plain values, any thread.
+// hashes, random secrets) is put in by the proposer. A command that is proposed again, because nobody knows what
+// came of it, takes effect once or leaves what it left the first time. Encoded forms are part of the log: append
+// only (disk_format.md, "Commands"). Plain values, any thread.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,8 @@
 
 namespace cairn::cluster {
 
-/// Makes an account in the slot of its login, with an empty drive. already_exists if the login is taken.
+/// Makes an account in the slot of its login, with an empty drive. already_exists if the login is taken; with the
+/// very same password hash (its salt is random) it is this command again, and answered as before.
 struct CreateAccount {
   std::string login;            ///< normalised
   std::string password_hash;    ///< Argon2id, libsodium's text form
@@ -21,7 +23,7 @@ struct CreateAccount {
 };
 
 /// Adds a token for a device; one of the same client id is replaced. Over max_tokens_per_account the
-/// oldest goes.
+/// oldest goes. Again with the same secret it changes nothing, even if the token was revoked meanwhile.
 struct IssueToken {
   AccountId account;
   ClientId client;
@@ -29,7 +31,8 @@ struct IssueToken {
   Bytes secret_hash;            ///< SHA-256 of the token's secret, 32 bytes
 };
 
-/// Revokes the token of a device; not_found if it has none.
+/// Revokes the token of a device; not_found if it has none. A revoked token's row stays, so that the command can be
+/// sent again.
 struct RevokeToken {
   AccountId account;
   ClientId client;

@@ -131,6 +131,30 @@ inline constexpr std::size_t max_socket_path_bytes = 107;             ///< what 
 // A node's configuration.
 inline constexpr std::size_t max_config_list = 64;                    ///< parts of one list
 
+// Bringing requests to shards.
+inline constexpr std::size_t max_routed_requests = 65'536;            ///< of one node, unanswered
+inline constexpr std::size_t max_routed_requests_per_shard = 32'768;  ///< so that one shard does not take all
+inline constexpr std::size_t max_routed_bytes = 512u << 20;           ///< of their bodies
+inline constexpr std::size_t max_route_attempts = 8;                  ///< of one request, unanswered; the oldest goes
+inline constexpr std::uint32_t route_attempts_at_once = 3;            ///< that may fail before there are pauses
+inline constexpr auto route_timeout = 29s;                            ///< below the asker's shard_answer_timeout
+inline constexpr auto route_pause_first = 5ms;                        ///< doubles with every failure
+inline constexpr auto route_pause_most = 100ms;
+inline constexpr auto leader_search_patience = 50ms;                  ///< then the next voter is asked for the leader, too
+inline constexpr auto leader_doubt_after = 300ms;                     ///< without an answer of who is taken for the leader
+inline constexpr auto read_hedge_after = 12ms;                        ///< without an answer another replica is asked, too
+inline constexpr auto read_avoid_time = 1s;                           ///< for a node that another one overtook
+inline constexpr std::uint32_t overtakes_before_avoid = 3;            ///< by reads that wait for a floor
+inline constexpr std::uint32_t reads_per_hedge = 10;                  ///< answered, for each that is asked twice
+inline constexpr std::uint32_t read_hedges_at_once = 4'096;           ///< that may come without those
+static_assert(route_timeout < shard_answer_timeout);
+
+// Watching across nodes.
+inline constexpr auto interest_lease = 10s;                           ///< of a node in what is committed on another
+inline constexpr auto interest_interval = 3s;                         ///< between renewals
+inline constexpr std::size_t max_interested_nodes = 16'384;
+inline constexpr std::size_t max_growths_per_frame = 4'096;
+
 // Receipts and garbage collection.
 inline constexpr auto receipt_lifetime = 24h;
 inline constexpr auto receipt_margin = 1h;        ///< clocks and queues between check and apply

@@ -11,8 +11,7 @@ class Accounts : public testing::Test {
  protected:
   void TearDown() override { shard.expect_sound(); }
   CommandResult issue(std::uint64_t client, const std::string& secret) {
-    return shard.run(IssueToken{shard.account, ClientId{client}, "device " + std::to_string(client),
-                                hash_of(secret)});
+    return shard.run(IssueToken{shard.account, ClientId{client}, "device " + std::to_string(client), hash_of(secret)});
   }
   std::optional<Errc> token_error(const std::string& secret) {
     return shard.error_of(CheckToken{shard.account, hash_of(secret)});
@@ -45,9 +44,8 @@ TEST_F(Accounts, OfOneSlotHaveOrdinals) {
 }
 
 TEST_F(Accounts, RefuseLoginsThatAreNone) {
-  for (const std::string& login :
-       {std::string(), std::string("a/b"), std::string("a\nb"), std::string("\xff"),
-        std::string(200, 'x'), std::string("e\xcc\x81")})
+  for (const std::string& login : {std::string(), std::string("a/b"), std::string("a\nb"), std::string("\xff"),
+                                   std::string(200, 'x'), std::string("e\xcc\x81")})
     EXPECT_EQ(error_code(shard.run(CreateAccount{login, "hash", 1})), Errc::invalid_argument);
   EXPECT_TRUE(shard.rows.rows.empty());
 }
@@ -81,13 +79,10 @@ TEST_F(Accounts, TokensAreIssuedReplacedAndRevoked) {
 TEST_F(Accounts, TokenRefusals) {
   shard.make_account("ada");
   EXPECT_EQ(error_code(issue(0, "s")), Errc::invalid_argument);
-  EXPECT_EQ(error_code(shard.run(IssueToken{shard.account, ClientId{1}, "d", "short"})),
-            Errc::invalid_argument);
-  EXPECT_EQ(error_code(shard.run(
-                IssueToken{shard.account, ClientId{1}, std::string(129, 'd'), hash_of("s")})),
+  EXPECT_EQ(error_code(shard.run(IssueToken{shard.account, ClientId{1}, "d", "short"})), Errc::invalid_argument);
+  EXPECT_EQ(error_code(shard.run(IssueToken{shard.account, ClientId{1}, std::string(129, 'd'), hash_of("s")})),
             Errc::too_large);
-  EXPECT_EQ(error_code(shard.run(IssueToken{AccountId{9}, ClientId{1}, "d", hash_of("s")})),
-            Errc::not_found);
+  EXPECT_EQ(error_code(shard.run(IssueToken{AccountId{9}, ClientId{1}, "d", hash_of("s")})), Errc::not_found);
   issue(1, "s");
   EXPECT_EQ(error_code(issue(2, "s")), Errc::invalid_argument);
   EXPECT_EQ(shard.error_of(CheckToken{shard.account, "short"}), Errc::unknown_token);
@@ -104,8 +99,7 @@ TEST_F(Accounts, OldestTokenGoesBeyondTheLimit) {
     shard.now += client == 1 ? 1'000 : -1;  // the last one signed in has the oldest clock
     issue(client, "s" + std::to_string(client));
   }
-  EXPECT_EQ(shard.get<Devices>(ListDevices{shard.account}).devices.size(),
-            limits::max_tokens_per_account);
+  EXPECT_EQ(shard.get<Devices>(ListDevices{shard.account}).devices.size(), limits::max_tokens_per_account);
   EXPECT_EQ(token_error("s" + std::to_string(limits::max_tokens_per_account)), Errc::unknown_token);
   EXPECT_EQ(token_error("s1"), std::nullopt);
   EXPECT_EQ(token_error("s" + std::to_string(limits::max_tokens_per_account + 1)), std::nullopt);
@@ -114,14 +108,52 @@ TEST_F(Accounts, OldestTokenGoesBeyondTheLimit) {
 TEST_F(Accounts, NewPasswordRevokesTheOtherTokens) {
   shard.make_account("ada");
   for (std::uint64_t client = 1; client <= 3; ++client) issue(client, "s" + std::to_string(client));
-  EXPECT_EQ(error_code(shard.run(SetPassword{shard.account, "new hash", ClientId{2}})),
-            std::nullopt);
+  EXPECT_EQ(error_code(shard.run(SetPassword{shard.account, "new hash", ClientId{2}})), std::nullopt);
   EXPECT_EQ(shard.get<LoginFound>(FindLogin{"ada"}).password_hash, "new hash");
   EXPECT_EQ(token_error("s1"), Errc::revoked_token);
   EXPECT_EQ(token_error("s2"), std::nullopt);
   EXPECT_EQ(token_error("s3"), Errc::revoked_token);
   EXPECT_EQ(error_code(shard.run(SetPassword{AccountId{9}, "x", ClientId{0}})), Errc::not_found);
   EXPECT_EQ(error_code(shard.run(SetQuota{AccountId{9}, 1})), Errc::not_found);
+}
+
+// What a router does that does not know what came of a command: it proposes it again.
+TEST_F(Accounts, AnAccountThatIsMadeAgainByTheSameRequestIsTheSame) {
+  const auto ada = shard.make_account("ada");
+  const auto rows = shard.rows.rows;
+  shard.now += 1'000;
+  const auto again = shard.run(CreateAccount{"ada", "hash", std::uint64_t{1} << 40});
+  ASSERT_TRUE(std::holds_alternative<AccountCreated>(again));
+  EXPECT_EQ(std::get<AccountCreated>(again).account, ada);
+  EXPECT_EQ(shard.rows.rows, rows) << "nothing changed";
+  EXPECT_EQ(error_code(shard.run(CreateAccount{"ada", "another salt", 1})), Errc::already_exists);
+  shard.run(SetPassword{ada, "new hash", {}});
+  EXPECT_EQ(error_code(shard.run(CreateAccount{"ada", "hash", 1})), Errc::already_exists);
+}
+
+TEST_F(Accounts, ATokenThatIsIssuedAgainByTheSameRequestIsTheSame) {
+  shard.make_account("ada");
+  issue(1, "s1");
+  const auto rows = shard.rows.rows;
+  shard.now += 1'000;
+  EXPECT_EQ(error_code(issue(1, "s1")), std::nullopt);
+  EXPECT_EQ(shard.rows.rows, rows) << "nothing changed";
+  shard.run(RevokeToken{shard.account, ClientId{1}});
+  EXPECT_EQ(error_code(issue(1, "s1")), std::nullopt);
+  EXPECT_EQ(token_error("s1"), Errc::revoked_token) << "a late repetition makes nothing good again";
+}
+
+TEST_F(Accounts, RevokingAndSettingThePasswordAgainChangesNothing) {
+  shard.make_account("ada");
+  for (std::uint64_t client = 1; client <= 3; ++client) issue(client, "s" + std::to_string(client));
+  EXPECT_EQ(error_code(shard.run(RevokeToken{shard.account, ClientId{1}})), std::nullopt);
+  auto rows = shard.rows.rows;
+  EXPECT_EQ(error_code(shard.run(RevokeToken{shard.account, ClientId{1}})), std::nullopt);
+  EXPECT_EQ(shard.rows.rows, rows);
+  EXPECT_EQ(error_code(shard.run(SetPassword{shard.account, "new", ClientId{2}})), std::nullopt);
+  rows = shard.rows.rows;
+  EXPECT_EQ(error_code(shard.run(SetPassword{shard.account, "new", ClientId{2}})), std::nullopt);
+  EXPECT_EQ(shard.rows.rows, rows);
 }
 
 TEST_F(Accounts, CommandsKnowTheirSlot) {

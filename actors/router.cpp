@@ -1,0 +1,199 @@
+#include "actors/router.hpp"
+
+#include <caf/response_promise.hpp>
+#include <caf/typed_event_based_actor.hpp>
+#include <caf/typed_response_promise.hpp>
+
+#include <random>
+#include <unordered_map>
+
+#include "actors/clock.hpp"
+
+namespace cairn::actors {
+namespace {
+
+using Promise = caf::typed_response_promise<Answer>;
+using Call = std::variant<Propose, Ask>;
+
+struct Waiting {
+  Call call;
+  Promise promise;
+};
+
+Answer refusal(Served served) { return Answer{{}, served, 0, 0}; }
+
+cluster::RoutedRequest routed(const Propose& call) {
+  return {cluster::directory::ShardId{call.target.shard}, call.target.slot, true, 0, call.command.size()};
+}
+cluster::RoutedRequest routed(const Ask& call) {
+  return {cluster::directory::ShardId{call.target.shard}, call.target.slot, call.linearizable, call.floor,
+          call.query.size()};
+}
+
+cluster::Outcome outcome_of(Served served) {
+  switch (served) {
+    case Served::done:
+      return cluster::Outcome::done;
+    case Served::not_leader:
+      return cluster::Outcome::not_leader;
+    case Served::not_here:
+      return cluster::Outcome::not_here;
+    case Served::behind:
+      return cluster::Outcome::behind;
+    case Served::unknown:
+    case Served::busy:
+      return cluster::Outcome::lost;
+  }
+  return cluster::Outcome::lost;
+}
+
+class Router {
+ public:
+  Router(RouterActor::pointer self, std::string node, std::shared_ptr<Routes> routes,
+         std::shared_ptr<NodeNetwork> network, cluster::RoutingOptions options)
+      : self_(self),
+        node_(std::move(node)),
+        routes_(std::move(routes)),
+        network_(std::move(network)),
+        // Half of all numbers are left to count through.
+        routing_(node_, (std::uint64_t{std::random_device{}()} << 32 | std::random_device{}()) >> 1, options) {
+    routing_.set_map(routes_->map(), steady_micros());
+  }
+
+  // Who waits is told at once, instead of finding out by a timeout.
+  ~Router() {
+    for (auto& [request, waiting] : waiting_) waiting.promise.deliver(refusal(Served::unknown));
+  }
+
+  template <class Message>
+  Promise begin(Message& message) {
+    auto promise = self_->make_response_promise<Promise>();
+    const auto request = routing_.begin(routed(message), steady_micros());
+    if (!request) {
+      promise.deliver(refusal(Served::busy));
+      return promise;
+    }
+    waiting_.emplace(*request, Waiting{std::move(message), promise});
+    pump();
+    return promise;
+  }
+
+  void answered(const std::string& from, std::uint64_t attempt, Answer answer) {
+    const auto request = routing_.answered(attempt, from, outcome_of(answer.served), cluster::ReplicaId{answer.leader},
+                                           answer.index, steady_micros());
+    if (request) deliver(*request, std::move(answer));
+    pump();
+  }
+
+  void link_changed(const LinkChanged& message) {
+    routing_.link_changed(message.node, message.up, steady_micros());
+    pump();
+  }
+
+  void heard_leader(cluster::directory::ShardId shard, cluster::ReplicaId leader, std::uint64_t term) {
+    routing_.heard_leader(shard, leader, term, steady_micros());
+    pump();
+  }
+
+  void map_changed() {
+    routing_.set_map(routes_->map(), steady_micros());
+    pump();
+  }
+
+  void timer(const TimerFired& message) {
+    if (message.generation != timer_) return;
+    timer_at_ = cluster::never;
+    pump();
+  }
+
+ private:
+  void deliver(std::uint64_t request, Answer answer) {
+    const auto found = waiting_.find(request);
+    found->second.promise.deliver(std::move(answer));
+    waiting_.erase(found);
+  }
+
+  // Does what is to be done until nothing is.
+  void pump() {
+    while (true) {
+      routing_.tick(steady_micros());
+      const auto steps = routing_.take_steps();
+      if (steps.empty()) break;
+      for (const auto& step : steps) {
+        if (const auto* send = std::get_if<cluster::SendAttempt>(&step)) {
+          carry_out(*send);
+        } else {
+          const auto& gave_up = std::get<cluster::GiveUp>(step);
+          deliver(gave_up.request, refusal(gave_up.moved ? Served::not_here : Served::unknown));
+        }
+      }
+    }
+    set_timer();
+  }
+
+  void carry_out(const cluster::SendAttempt& send) {
+    const auto found = waiting_.find(send.request);
+    if (found == waiting_.end()) return;  // given up since
+    auto call = found->second.call;
+    std::visit([&](auto& message) { message.target.shard = send.shard.value; }, call);
+    if (send.node == node_) return ask_here(send, std::move(call));
+    if (const auto sent = network_->send(send.node, CallFrame{send.attempt, std::move(call)}); !sent)
+      routing_.not_sent(send.attempt, sent.error().code == Errc::unavailable, steady_micros());
+  }
+
+  void ask_here(const cluster::SendAttempt& send, Call call) {
+    const auto replica = routes_->replica(send.shard);
+    if (!replica) {
+      (void)routing_.answered(send.attempt, node_, cluster::Outcome::not_here, cluster::no_replica, 0, steady_micros());
+      return;
+    }
+    const auto done = [this, attempt = send.attempt](Answer& answer) { answered(node_, attempt, std::move(answer)); };
+    const auto failed = [this, attempt = send.attempt](const caf::error&) {
+      answered(node_, attempt, refusal(Served::unknown));
+    };
+    std::visit(
+        [&](auto& message) { self_->request(replica, limits::route_timeout, std::move(message)).then(done, failed); },
+        call);
+  }
+
+  // An earlier one than is needed only looks in vain, and most requests are answered before theirs.
+  void set_timer() {
+    const auto at = routing_.deadline();
+    if (at >= timer_at_) return;
+    timer_at_ = at;
+    const auto wait = std::max(at - steady_micros(), cluster::Duration(0));
+    self_->delayed_send(RouterActor{self_}, wait, TimerFired{++timer_});
+  }
+
+  RouterActor::pointer self_;
+  std::string node_;
+  std::shared_ptr<Routes> routes_;
+  std::shared_ptr<NodeNetwork> network_;
+  cluster::Routing routing_;
+  std::unordered_map<std::uint64_t, Waiting> waiting_;
+  std::uint64_t timer_ = 0;  // the number of the one that counts
+  cluster::Instant timer_at_ = cluster::never;
+};
+
+}  // namespace
+
+RouterActor::behavior_type router(RouterActor::pointer self, std::string node, std::shared_ptr<Routes> routes,
+                                  std::shared_ptr<NodeNetwork> network, cluster::RoutingOptions options) {
+  auto state =
+      std::make_shared<Router>(self, std::move(node), std::move(routes), std::move(network), std::move(options));
+  return {
+      [state](Propose& message) { return state->begin(message); },
+      [state](Ask& message) { return state->begin(message); },
+      [state](AnswerReceived& message) { state->answered(message.from, message.request, std::move(message.answer)); },
+      [state](const LinkChanged& message) { state->link_changed(message); },
+      [state](const ReplicaChanged& message) {
+        const auto leads = message.role == cluster::Role::leader ? message.replica : message.leader;
+        state->heard_leader(message.shard, leads, message.term);
+      },
+      [state](const LeaderHeard& message) { state->heard_leader(message.shard, message.replica, message.term); },
+      [state](const MapChanged&) { state->map_changed(); },
+      [state](const TimerFired& message) { state->timer(message); },
+  };
+}
+
+}  // namespace cairn::actors

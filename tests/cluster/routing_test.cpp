@@ -1,0 +1,598 @@
+// Where requests are sent as leaders die, freeze and change, links break and replicas are slow: on virtual time.
+#include "cluster/routing.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "tests/support/random.hpp"
+
+namespace cairn::cluster {
+namespace {
+
+using namespace std::chrono_literals;
+using directory::ShardId;
+
+directory::NodeName name(const std::string& text) { return directory::NodeName::parse(text).value(); }
+
+// Shard 2 has replicas 1, 2 and 3 on nodes a, b and c, and every slot.
+directory::SlotMap slots_of_three(std::uint64_t leader = 0, std::uint64_t term = 0) {
+  directory::SlotMap map;
+  map.epoch.value = 1;
+  directory::Shard shard;
+  shard.id = ShardId{2};
+  shard.slots = {directory::all_slots};
+  shard.replicas = {{ReplicaId{1}, name("a")}, {ReplicaId{2}, name("b")}, {ReplicaId{3}, name("c")}};
+  shard.leader = ReplicaId{leader};
+  shard.leader_term = term;
+  map.shards = {shard};
+  return map;
+}
+
+class RoutingTest : public testing::Test {
+ protected:
+  void map(directory::SlotMap slots) { routing_.set_map(std::make_shared<ClusterMap>(std::move(slots)), now_); }
+  void leader(std::uint64_t replica, std::uint64_t term) {
+    routing_.heard_leader(ShardId{2}, ReplicaId{replica}, term, now_);
+  }
+  std::uint64_t begin(bool by_leader, std::uint64_t floor = 0, std::uint16_t slot = 5) {
+    return routing_.begin({{}, slot, by_leader, floor, 10}, now_).value();
+  }
+  std::uint64_t propose() { return begin(true); }
+  std::uint64_t read(std::uint64_t floor = 0) { return begin(false, floor); }
+
+  // What is to be sent now; who is given up goes to gave_up_.
+  std::vector<SendAttempt> sends() {
+    std::vector<SendAttempt> out;
+    for (const auto& step : routing_.take_steps()) {
+      if (const auto* send = std::get_if<SendAttempt>(&step)) {
+        out.push_back(*send);
+      } else {
+        gave_up_.push_back(std::get<GiveUp>(step));
+      }
+    }
+    return out;
+  }
+  // The one thing to send now.
+  SendAttempt sent() {
+    const auto all = sends();
+    EXPECT_EQ(all.size(), 1u);
+    return all.empty() ? SendAttempt{} : all[0];
+  }
+  std::optional<std::uint64_t> answer(const SendAttempt& to, Outcome outcome, std::uint64_t leader = 0,
+                                      std::uint64_t index = 0) {
+    return routing_.answered(to.attempt, to.node, outcome, ReplicaId{leader}, index, now_);
+  }
+  void pass(Duration time) {
+    const auto end = now_ + time;
+    while (routing_.deadline() <= end) {
+      now_ = std::max(now_, routing_.deadline());
+      routing_.tick(now_);
+    }
+    now_ = end;
+    routing_.tick(now_);
+  }
+  void link(const std::string& node, bool up) { routing_.link_changed(node, up, now_); }
+
+  Instant now_{1'000'000};
+  Routing routing_{"x", 1'000};
+  std::vector<GiveUp> gave_up_;
+};
+
+TEST_F(RoutingTest, TheLeaderOfTheMapIsAsked) {
+  map(slots_of_three(2, 7));
+  const auto request = propose();
+  const auto send = sent();
+  EXPECT_EQ(send.node, "b");
+  EXPECT_EQ(send.shard, ShardId{2});
+  EXPECT_EQ(send.request, request);
+  EXPECT_EQ(answer(send, Outcome::done), request);
+  EXPECT_EQ(routing_.requests(), 0u);
+  EXPECT_EQ(routing_.bytes(), 0u);
+  EXPECT_EQ(routing_.deadline(), never);
+}
+
+TEST_F(RoutingTest, WithoutAMapRequestsWaitForOne) {
+  propose();
+  read();
+  pass(1s);
+  EXPECT_TRUE(sends().empty());
+  map(slots_of_three(1, 1));
+  EXPECT_EQ(sends().size(), 2u);
+}
+
+TEST_F(RoutingTest, WithoutAMapUntilTheDeadlineRequestsAreGivenUp) {
+  const auto request = propose();
+  pass(limits::route_timeout);
+  EXPECT_TRUE(sends().empty());
+  ASSERT_EQ(gave_up_.size(), 1u);
+  EXPECT_EQ(gave_up_[0].request, request);
+  EXPECT_FALSE(gave_up_[0].moved);
+  EXPECT_EQ(routing_.requests(), 0u);
+}
+
+TEST_F(RoutingTest, OneRequestLooksForTheLeaderAndTheOthersFollow) {
+  map(slots_of_three());
+  for (int i = 0; i < 100; ++i) propose();
+  const auto first = sent();
+  EXPECT_FALSE(answer(first, Outcome::not_leader));
+  const auto second = sent();
+  EXPECT_NE(second.node, first.node);
+  EXPECT_FALSE(answer(second, Outcome::not_leader, first.node == "c" || second.node == "c" ? 2 : 3));
+  EXPECT_EQ(sends().size(), 100u);
+}
+
+TEST_F(RoutingTest, WhoAnswersIsTheLeader) {
+  map(slots_of_three());
+  propose();
+  propose();
+  const auto found = sent();
+  EXPECT_TRUE(answer(found, Outcome::done));
+  EXPECT_EQ(sent().node, found.node);
+}
+
+TEST_F(RoutingTest, AVoterThatSaysNothingIsNotTheOnlyOneAsked) {
+  map(slots_of_three());
+  propose();
+  const auto silent = sent();
+  pass(limits::leader_search_patience);
+  const auto next = sent();
+  EXPECT_NE(next.node, silent.node);
+  EXPECT_TRUE(answer(next, Outcome::done));
+}
+
+TEST_F(RoutingTest, RequestsAtAFrozenLeaderMoveWhenTheNewOneIsKnown) {
+  map(slots_of_three(1, 3));
+  for (int i = 0; i < 10; ++i) propose();
+  const auto frozen = sends();
+  ASSERT_EQ(frozen.size(), 10u);
+  pass(50ms);
+  leader(2, 4);
+  const auto moved = sends();
+  ASSERT_EQ(moved.size(), 10u);
+  for (const auto& send : moved) EXPECT_EQ(send.node, "b");
+  EXPECT_TRUE(answer(moved[0], Outcome::done));
+  EXPECT_FALSE(answer(frozen[0], Outcome::done)) << "answered once";
+  EXPECT_TRUE(answer(frozen[1], Outcome::done)) << "what the old one still did counts";
+  EXPECT_EQ(routing_.leader(ShardId{2}), ReplicaId{2}) << "which does not make it the leader again";
+}
+
+TEST_F(RoutingTest, AnElectionThatNobodyAnnouncesIsFoundByAskingAnotherVoter) {
+  map(slots_of_three(1, 3));
+  for (int i = 0; i < 10; ++i) propose();
+  ASSERT_EQ(sends().size(), 10u);
+  pass(limits::leader_doubt_after);
+  const auto doubt = sent();  // of one of them
+  EXPECT_NE(doubt.node, "a");
+  answer(doubt, Outcome::not_leader, doubt.node == "b" ? 3 : 2);
+  EXPECT_EQ(sends().size(), 10u);
+}
+
+TEST_F(RoutingTest, ASlowLeaderIsKeptIfTheVotersKeepIt) {
+  map(slots_of_three(1, 3));
+  const auto request = propose();
+  const auto slow = sent();
+  pass(limits::leader_doubt_after);
+  answer(sent(), Outcome::not_leader, 1);
+  EXPECT_TRUE(sends().empty());
+  EXPECT_EQ(answer(slow, Outcome::done), request);
+}
+
+TEST_F(RoutingTest, OlderHintsChangeNothing) {
+  map(slots_of_three(1, 3));
+  leader(2, 5);
+  leader(1, 4);
+  leader(0, 5);
+  map(slots_of_three(3, 4));
+  propose();
+  EXPECT_EQ(sent().node, "b");
+  leader(0, 6);
+  EXPECT_EQ(routing_.leader(ShardId{2}), ReplicaId{0}) << "a newer term has no leader yet";
+}
+
+TEST_F(RoutingTest, ARefusalThatIsOlderThanTheHintChangesNothing) {
+  map(slots_of_three(1, 3));
+  propose();
+  const auto old = sent();
+  leader(2, 4);
+  const auto now = sent();
+  EXPECT_EQ(now.node, "b");
+  answer(old, Outcome::not_leader, 3);
+  EXPECT_TRUE(sends().empty());
+  EXPECT_EQ(routing_.leader(ShardId{2}), ReplicaId{2});
+}
+
+TEST_F(RoutingTest, LearningTheTermOfTheLeaderSendsNothingTwice) {
+  map(slots_of_three(1, 0));
+  propose();
+  ASSERT_EQ(sends().size(), 1u);
+  leader(1, 4);
+  EXPECT_TRUE(sends().empty());
+  leader(1, 6);
+  EXPECT_EQ(sends().size(), 1u) << "an office in between may have lost it";
+}
+
+TEST_F(RoutingTest, TwoThatNameEachOtherAreNotAskedInALoop) {
+  map(slots_of_three(1, 3));
+  propose();
+  std::size_t asked = 0;
+  const auto end = now_ + 1s;
+  while (now_ < end) {
+    for (const auto& send : sends()) {
+      ++asked;
+      answer(send, Outcome::not_leader, send.node == "a" ? 2 : 1);
+    }
+    pass(1ms);
+  }
+  EXPECT_LT(asked, 25u);
+  EXPECT_GE(asked, 8u);
+}
+
+TEST_F(RoutingTest, ARequestMovesWhenTheLinkToItsNodeBreaks) {
+  map(slots_of_three(1, 3));
+  const auto one = propose();
+  propose();
+  const auto lost = sends();
+  link("a", false);
+  const auto search = sent();
+  EXPECT_NE(search.node, "a");
+  EXPECT_FALSE(answer(lost[0], Outcome::done)) << "from before the link broke";
+  answer(search, Outcome::not_leader, 1);
+  const auto next = sent();
+  EXPECT_NE(next.node, "a") << "the leader that is named is beyond the broken link";
+  EXPECT_NE(next.node, search.node);
+  leader(2, 4);
+  const auto found = sends();
+  ASSERT_FALSE(found.empty());
+  for (const auto& send : found) EXPECT_EQ(send.node, "b");
+  EXPECT_EQ(answer(found[0].request == one ? found[0] : found.back(), Outcome::done), one);
+}
+
+TEST_F(RoutingTest, ABrokenLinkLosesAllThatWasAskedBeyondIt) {
+  map(slots_of_three(1, 3));
+  const auto request = propose();
+  ASSERT_EQ(sends().size(), 1u);
+  leader(1, 5);
+  ASSERT_EQ(sends().size(), 1u);
+  link("a", false);
+  sends();
+  link("a", true);
+  const auto again = sent();
+  EXPECT_EQ(again.node, "a");
+  EXPECT_EQ(answer(again, Outcome::done), request);
+}
+
+TEST_F(RoutingTest, TheLeaderIsAskedAtOnceWhenItsLinkIsBack) {
+  map(slots_of_three(1, 3));
+  for (const auto* node : {"a", "b", "c"}) link(node, false);
+  propose();
+  read();
+  pass(1s);
+  EXPECT_TRUE(sends().empty());
+  link("a", true);
+  const auto all = sends();
+  ASSERT_EQ(all.size(), 2u);
+  for (const auto& send : all) EXPECT_EQ(send.node, "a");
+}
+
+TEST_F(RoutingTest, WhatCannotBeSentGoesElsewhere) {
+  map(slots_of_three(1, 3));
+  read();
+  const auto first = sent();
+  routing_.not_sent(first.attempt, true, now_);
+  EXPECT_NE(sent().node, first.node);
+  propose();
+  for (const auto& send : sends()) routing_.not_sent(send.attempt, false, now_);
+  EXPECT_EQ(routing_.requests(), 2u);
+}
+
+TEST_F(RoutingTest, TheReplicaOfThisNodeAnswersReads) {
+  Routing here("b", 1);
+  here.set_map(std::make_shared<ClusterMap>(slots_of_three(1, 3)), now_);
+  for (std::uint16_t slot = 0; slot < 50; ++slot) ASSERT_TRUE(here.begin({{}, slot, false, 0, 1}, now_));
+  for (const auto& step : here.take_steps()) EXPECT_EQ(std::get<SendAttempt>(step).node, "b");
+}
+
+TEST_F(RoutingTest, ReadsOfSlotsSpreadAndStay) {
+  map(slots_of_three(1, 3));
+  std::map<std::string, int> by_node;
+  for (std::uint16_t slot = 0; slot < 300; ++slot) {
+    begin(false, 0, slot);
+    const auto first = sent();
+    ++by_node[first.node];
+    answer(first, Outcome::done);
+    begin(false, 0, slot);
+    const auto again = sent();
+    EXPECT_EQ(again.node, first.node);
+    answer(again, Outcome::done);
+  }
+  ASSERT_EQ(by_node.size(), 3u);
+  for (const auto& [node, count] : by_node) EXPECT_GT(count, 60) << node;
+}
+
+TEST_F(RoutingTest, LearnersAreNotRead) {
+  auto slots = slots_of_three(1, 3);
+  slots.shards[0].replicas[1].kind = directory::ReplicaKind::learner;
+  slots.shards[0].replicas[2].kind = directory::ReplicaKind::learner;
+  map(slots);
+  for (std::uint16_t slot = 0; slot < 50; ++slot) begin(false, 0, slot);
+  for (const auto& send : sends()) EXPECT_EQ(send.node, "a");
+}
+
+TEST_F(RoutingTest, AFrozenNodeIsOvertakenAndThenAvoided) {
+  map(slots_of_three(1, 3));
+  const auto request = read();
+  const auto frozen = sent();
+  pass(limits::read_hedge_after - 1us);
+  EXPECT_TRUE(sends().empty());
+  pass(1us);
+  const auto hedge = sent();
+  EXPECT_NE(hedge.node, frozen.node);
+  EXPECT_EQ(answer(hedge, Outcome::done), request);
+  for (int i = 0; i < 10; ++i) {
+    read();
+    const auto send = sent();
+    EXPECT_NE(send.node, frozen.node);
+    answer(send, Outcome::done);
+    pass(10ms);
+  }
+  pass(limits::read_avoid_time);
+  read();
+  EXPECT_EQ(sent().node, frozen.node) << "it is tried again";
+}
+
+TEST_F(RoutingTest, OneWhoWaitsForAFloorIsNotAvoidedAtOnce) {
+  map(slots_of_three(1, 3));
+  std::string first;
+  for (std::uint64_t i = 0; i < limits::overtakes_before_avoid; ++i) {
+    read(100 + i);
+    const auto behind = sent();
+    if (first.empty()) first = behind.node;
+    EXPECT_EQ(behind.node, first);
+    pass(limits::read_hedge_after);
+    answer(sent(), Outcome::done, 0, 200);
+  }
+  read(100);
+  EXPECT_NE(sent().node, first) << "that it only waited is not believed any longer";
+}
+
+TEST_F(RoutingTest, OneThatIsBehindSendsTheReadOn) {
+  map(slots_of_three(1, 3));
+  read(9);
+  std::vector<std::string> asked;
+  for (int i = 0; i < 3; ++i) {
+    const auto send = sent();
+    EXPECT_EQ(std::count(asked.begin(), asked.end(), send.node), 0);
+    asked.push_back(send.node);
+    answer(send, Outcome::behind);
+  }
+  EXPECT_TRUE(sends().empty()) << "a pause before the next round";
+  pass(limits::route_pause_first);
+  EXPECT_EQ(sends().size(), 1u);
+}
+
+TEST_F(RoutingTest, HedgesAreBounded) {
+  RoutingOptions options;
+  options.hedges_at_once = 5;
+  routing_ = Routing("x", 1, options);
+  map(slots_of_three(1, 3));
+  std::vector<SendAttempt> first;
+  for (int i = 0; i < 100; ++i) read();
+  first = sends();
+  ASSERT_EQ(first.size(), 100u);
+  pass(limits::read_hedge_after * 3);
+  EXPECT_EQ(sends().size(), 5u);
+  for (std::uint32_t i = 0; i < limits::reads_per_hedge; ++i) answer(first[i], Outcome::done);
+  pass(limits::read_hedge_after * 3);
+  EXPECT_EQ(sends().size(), 1u);
+}
+
+TEST_F(RoutingTest, RequestsAndBytesAreBounded) {
+  RoutingOptions options;
+  options.max_requests = 4;
+  options.max_requests_per_shard = 3;
+  options.max_bytes = 100;
+  routing_ = Routing("x", 1, options);
+  map(slots_of_three(1, 3));
+  EXPECT_EQ(routing_.begin({{}, 0, true, 0, 101}, now_).error().code, Errc::busy);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(routing_.begin({{}, 0, true, 0, 10}, now_));
+  EXPECT_EQ(routing_.begin({{}, 0, true, 0, 10}, now_).error().code, Errc::busy) << "of one shard";
+  EXPECT_TRUE(routing_.begin({ShardId{9}, 0xffff, true, 0, 10}, now_)) << "another one has room";
+  EXPECT_EQ(routing_.begin({ShardId{9}, 0xffff, true, 0, 10}, now_).error().code, Errc::busy);
+  answer(sends()[0], Outcome::done);
+  EXPECT_TRUE(routing_.begin({{}, 0, true, 0, 10}, now_));
+}
+
+TEST_F(RoutingTest, ARequestForASlotThatAnotherShardOwnsIsToldSo) {
+  map(slots_of_three(1, 3));
+  const auto request = routing_.begin({ShardId{7}, 5, true, 0, 1}, now_).value();
+  EXPECT_TRUE(sends().empty());
+  ASSERT_EQ(gave_up_.size(), 1u);
+  EXPECT_EQ(gave_up_[0].request, request);
+  EXPECT_TRUE(gave_up_[0].moved);
+}
+
+TEST_F(RoutingTest, AnswersToUnknownNumbersOrOfOthersAreDropped) {
+  map(slots_of_three(1, 3));
+  propose();
+  auto send = sent();
+  EXPECT_FALSE(routing_.answered(send.attempt + 1, send.node, Outcome::done, {}, 0, now_));
+  EXPECT_FALSE(routing_.answered(send.attempt, "b", Outcome::done, {}, 0, now_)) << "it was not asked this";
+  EXPECT_TRUE(answer(send, Outcome::done));
+  EXPECT_FALSE(answer(send, Outcome::done));
+}
+
+TEST_F(RoutingTest, AThousandDeadlinesAtOnceAreMet) {
+  map(slots_of_three());
+  for (int i = 0; i < 30'000; ++i) propose();
+  pass(limits::route_timeout);
+  sends();
+  EXPECT_EQ(gave_up_.size(), 30'000u);
+  EXPECT_EQ(routing_.requests(), 0u);
+  EXPECT_EQ(routing_.deadline(), never);
+}
+
+// A cluster that answers late, or not at all, while its leader changes and links break. Whatever happens, each
+// request ends once, and by its deadline; while a leader is reachable it ends soon.
+class RoutingWorld {
+ public:
+  explicit RoutingWorld(std::uint64_t seed) : random_(seed) {
+    routing_.set_map(std::make_shared<ClusterMap>(slots_of_three()), now_);
+  }
+
+  void run() {
+    for (int step = 0; step < 3'000; ++step) {
+      act();
+      now_ += Duration(random_.below(3'000));
+      deliver();
+      routing_.tick(now_);
+      take();
+    }
+    heal();
+    const auto end = now_ + 2s;
+    while (now_ < end && !started_.empty()) {
+      now_ += 500us;
+      deliver();
+      routing_.tick(now_);
+      take();
+    }
+    EXPECT_TRUE(started_.empty()) << started_.size() << " wait although everything works";
+    EXPECT_EQ(routing_.requests(), 0u);
+    EXPECT_EQ(routing_.bytes(), 0u);
+    EXPECT_EQ(routing_.deadline(), never);
+    EXPECT_LT(sends_, requests_ * 12);
+  }
+
+ private:
+  struct InFlight {
+    SendAttempt send;
+    std::uint64_t link;  // the incarnation on which it went
+  };
+
+  void act() {
+    const auto chance = random_.below(100);
+    if (chance < 60) {
+      const bool by_leader = random_.below(2) == 0;
+      const auto id = routing_.begin(
+          {{}, static_cast<std::uint16_t>(random_.below(16'384)), by_leader, random_.below(index_ + 1), 1}, now_);
+      ASSERT_TRUE(id);
+      started_[*id] = now_;
+      if (by_leader) by_leader_.insert(*id);
+      ++requests_;
+    } else if (chance < 63) {
+      ++term_;
+      leader_ = random_.below(4);
+      if (leader_ && random_.below(2)) routing_.heard_leader(ShardId{2}, ReplicaId{leader_}, term_, now_);
+    } else if (chance < 66) {
+      auto& node = nodes_[random_.below(3)];
+      node.frozen = !node.frozen;
+    } else if (chance < 69) {
+      const auto which = random_.below(3);
+      set_link(which, !nodes_[which].up);
+    }
+    take();
+  }
+
+  void heal() {
+    healed_ = true;
+    ++term_;
+    leader_ = 1 + random_.below(3);
+    for (std::size_t i = 0; i < 3; ++i) {
+      nodes_[i].frozen = false;
+      if (!nodes_[i].up) set_link(i, true);
+    }
+    take();
+  }
+
+  void set_link(std::size_t which, bool up) {
+    auto& node = nodes_[which];
+    node.up = up;
+    ++node.link;
+    routing_.link_changed(names_[which], up, now_);
+    take();
+  }
+
+  void take() {
+    for (auto steps = routing_.take_steps(); !steps.empty(); steps = routing_.take_steps()) {
+      for (const auto& step : steps) {
+        if (const auto* gave_up = std::get_if<GiveUp>(&step)) {
+          EXPECT_GE(now_, started_.at(gave_up->request) + limits::route_timeout);
+          started_.erase(gave_up->request);
+          continue;
+        }
+        const auto& send = std::get<SendAttempt>(step);
+        ++sends_;
+        const auto& node = nodes_[index_of(send.node)];
+        if (!node.up) {
+          routing_.not_sent(send.attempt, true, now_);
+        } else {
+          in_flight_.emplace(now_ + Duration(100 + random_.below(5'000)), InFlight{send, node.link});
+        }
+      }
+    }
+  }
+
+  void deliver() {
+    while (!in_flight_.empty() && in_flight_.begin()->first <= now_) {
+      const auto at = in_flight_.begin()->first;
+      const auto flight = in_flight_.begin()->second;
+      in_flight_.erase(in_flight_.begin());
+      const auto which = index_of(flight.send.node);
+      const auto& node = nodes_[which];
+      if (node.link != flight.link) continue;  // lost with its link
+      if (node.frozen) {
+        in_flight_.emplace(at + 10ms, flight);
+        continue;
+      }
+      reply(flight.send, which + 1);
+      take();
+    }
+  }
+
+  void reply(const SendAttempt& send, std::uint64_t replica) {
+    ++index_;
+    auto outcome = Outcome::done;
+    if (by_leader_.contains(send.request) && replica != leader_) outcome = Outcome::not_leader;
+    if (!healed_ && random_.one_in(20)) outcome = random_.one_in(2) ? Outcome::behind : Outcome::lost;
+    const auto hint = healed_ || random_.below(3) ? leader_ : random_.below(4);
+    const auto answered = routing_.answered(send.attempt, send.node, outcome, ReplicaId{hint}, index_, now_);
+    if (!answered) return;
+    EXPECT_EQ(outcome, Outcome::done);
+    EXPECT_EQ(*answered, send.request);
+    EXPECT_EQ(started_.erase(*answered), 1u) << "answered twice";
+  }
+
+  std::size_t index_of(const std::string& node) const {
+    return static_cast<std::size_t>(std::find(names_.begin(), names_.end(), node) - names_.begin());
+  }
+
+  struct Node {
+    bool up = true;
+    bool frozen = false;
+    std::uint64_t link = 1;
+  };
+
+  ::cairn::test::Random random_;
+  Instant now_{5'000'000};
+  Routing routing_{"x", 77};
+  const std::vector<std::string> names_{"a", "b", "c"};
+  std::vector<Node> nodes_{3};
+  bool healed_ = false;
+  std::uint64_t leader_ = 1, term_ = 1, index_ = 0;
+  std::size_t requests_ = 0, sends_ = 0;
+  std::map<std::uint64_t, Instant> started_;
+  std::set<std::uint64_t> by_leader_;
+  std::multimap<Instant, InFlight> in_flight_;
+};
+
+TEST(RoutingSeeds, EveryRequestEndsOnce) {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    RoutingWorld(seed).run();
+    if (testing::Test::HasFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace cairn::cluster
