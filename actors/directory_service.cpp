@@ -115,7 +115,7 @@ class DirectoryService {
     if (!replica) return;
     const DirectoryActor me{self_};
     self_->send(replica, GetReplica{Reply<ReplicaStatus>([me](const Result<ReplicaStatus>& status) {
-                  if (!status) return;
+                  if (!status || status->report.role != cluster::Role::leader) return;
                   const auto& report = status->report;
                   caf::anon_send(me, ReplicaChanged{report.shard, report.replica, report.role, report.term,
                                                     status->leader, report.settled, status->applied});
