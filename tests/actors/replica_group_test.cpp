@@ -275,6 +275,7 @@ TEST_F(ReplicaGroup, TheDirectoryIsAMachineLikeAnother) {
   node.name = directory::NodeName::parse("node-1").value();
   node.incarnation = 1;
   node.link_address = "127.0.0.1:1";
+  node.zone = "zone-1";
   node.roles = directory::all_roles;
   node.data = directory::DataId{5};
   const directory::Command command{Timestamp{1'000}, directory::Bootstrap{directory::ClusterId{77}, {node}}};

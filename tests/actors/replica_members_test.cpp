@@ -150,9 +150,12 @@ TEST_F(ReplicaMembers, AReplicaWithoutRoomTakesNoSnapshotUntilItHasSome) {
   found({1});
   const auto last = fill(leader(), 0, 100);
   ASSERT_TRUE(forgets(1, last));
+  network_->drop([](const cluster::Message& m) { return std::holds_alternative<cluster::SnapshotChunk>(m.body); });
   ASSERT_TRUE(start(2, true).ok());
-  disk(2).full = true;
   ASSERT_TRUE(change_when_possible(GroupChange::take_in, 2).ok());
+  ASSERT_TRUE(becomes(1, [&](const ReplicaStatus&) { return network_->brought(3) > 0; })) << "it has stored its term";
+  disk(2).full = true;
+  network_->drop({});
   ASSERT_TRUE(becomes(1, [&](const ReplicaStatus&) { return network_->brought(7) > 0; })) << "a refusal";
   EXPECT_EQ(status(2).applied, 0u);
   disk(2).full = false;

@@ -37,6 +37,11 @@ class ReplicaRot : public ReplicaGroupTest {
         first = entry.path().string();
     return first;
   }
+  void give_office_to(std::uint64_t id) {
+    ASSERT_TRUE(becomes(id, [](const ReplicaStatus& status) { return status.leader != cluster::no_replica; }));
+    ASSERT_TRUE(change_when_possible(GroupChange::transfer, id).ok());
+    ASSERT_TRUE(told(id).changes.wait([](const auto& all) { return !all.empty() && all.back().settled; }));
+  }
   void expect_withdrawn(std::uint64_t id) {
     ASSERT_TRUE(told(id).withdrawals.wait_count(1));
     EXPECT_EQ(told(id).withdrawals.all()[0].replica.value, id);
@@ -73,9 +78,7 @@ TEST_F(ReplicaRot, ALeaderThatFindsRotHandsItsOfficeOn) {
   kill(bad);
   ASSERT_GT(rot(folder(bad) + "/rows/data.mdb", std::string(600, 'h')), 0);
   ASSERT_TRUE(start(bad).ok());
-  ASSERT_TRUE(reaches(bad, last));
-  ASSERT_TRUE(change_when_possible(GroupChange::transfer, bad).ok());
-  ASSERT_TRUE(told(bad).changes.wait([](const auto& all) { return !all.empty() && all.back().settled; }));
+  give_office_to(bad);
   EXPECT_EQ(ask(bad, cluster::FindLogin{"user-3"}, true).served, Served::not_here);
   EXPECT_EQ(propose(bad, create_account("x")).served, Served::not_here);
   expect_withdrawn(bad);
@@ -93,9 +96,7 @@ TEST_F(ReplicaRot, ASourceOfASnapshotThatFindsRotWithdraws) {
   kill(bad);
   ASSERT_GT(rot(folder(bad) + "/rows/data.mdb", std::string(600, 'h')), 0);
   ASSERT_TRUE(start(bad).ok());
-  ASSERT_TRUE(reaches(bad, last));
-  ASSERT_TRUE(change_when_possible(GroupChange::transfer, bad).ok());
-  ASSERT_TRUE(told(bad).changes.wait([](const auto& all) { return !all.empty() && all.back().settled; }));
+  give_office_to(bad);
   ASSERT_TRUE(start(4, true).ok());
   ASSERT_TRUE(change_when_possible(GroupChange::take_in, 4).ok());
   expect_withdrawn(bad);
@@ -147,17 +148,19 @@ TEST_F(ReplicaRot, ALeaderWhoseDiskIsFullHandsItsOfficeOn) {
   const auto first = leader();
   make_account("anna");
   disk(first).full = true;
-  Answered<Answer> waits;
-  caf::anon_send(actor(first), RemoteRequest{Propose{{0, whole_shard}, cluster::encode(create_account("bert"))},
-                                             waits.reply()});
+  // The replica looks at its disk now and then only.
+  std::vector<std::string> done;
+  Served served = Served::done;
+  for (int i = 0; served == Served::done && i < 100'000; ++i) {
+    const auto login = "user-" + std::to_string(i);
+    served = propose(first, create_account(login)).served;
+    if (served == Served::done) done.push_back(login);
+  }
+  EXPECT_TRUE(served == Served::not_leader || served == Served::unknown);
   const auto second = leader_but(first);
-  const auto answer = waits.get();
-  ASSERT_TRUE(answer.ok());
   EXPECT_GT(make_account("carl"), 0u);
   EXPECT_TRUE(has_account(second, "anna", true));
-  if (answer->served == Served::done) {
-    EXPECT_TRUE(has_account(second, "bert", true));
-  }
+  for (const auto& login : done) EXPECT_TRUE(has_account(second, login, true)) << login;
   disk(first).full = false;
   EXPECT_TRUE(reaches(first, make_account("dora")));
 }
