@@ -65,16 +65,17 @@ T need(Result<T> result, const std::string& what) {
 
 ProcessCluster::ProcessCluster(ClusterOptions options) : options_(std::move(options)), folder_(options_.folder) {
   need(make_cluster_authority(certificates()), "authority");
-  for (unsigned i = 1; i <= options_.founders; ++i) define("node-" + std::to_string(i), false, "");
-  define(front, true, "");
+  for (unsigned i = 1; i <= options_.founders; ++i) add("node-" + std::to_string(i));
+  add(front, true);
 }
 
 ProcessCluster::~ProcessCluster() = default;
 
-void ProcessCluster::define(const std::string& name, bool serves_clients, const std::string& data) {
-  auto& node = nodes_[name];
+ProcessCluster::Node& ProcessCluster::define(const std::string& alias, const std::string& name, bool serves_clients) {
+  auto& node = nodes_[alias];
+  node.name = name;
   if (options_.network) {
-    node.host = options_.network->add(name);
+    node.host = options_.network->add(alias);
     node.link_port = network_link_port;
     node.rpc_port = serves_clients ? network_rpc_port : 0;
   } else {
@@ -83,12 +84,18 @@ void ProcessCluster::define(const std::string& name, bool serves_clients, const 
     node.link_port = ports[0];
     node.rpc_port = serves_clients ? ports[1] : 0;
   }
-  node.data = data.empty() ? folder_ / name : data;
+  const auto data = options_.data.find(alias);
+  node.data = data == options_.data.end() ? folder_ / alias : data->second;
   node.certificates = certificates();
-  need(issue_node_certificate(name, certificates(), certificates()), "certificate");
+  if (alias == name) need(issue_node_certificate(name, certificates(), certificates()), "certificate");
+  return node;
 }
 
-void ProcessCluster::add(const std::string& name, const std::string& data) { define(name, false, data); }
+void ProcessCluster::add(const std::string& name, bool for_clients) { define(name, name, for_clients); }
+
+void ProcessCluster::add_copy(const std::string& alias, const std::string& name, const std::string& data) {
+  define(alias, name, false).data = data;
+}
 
 std::vector<std::string> ProcessCluster::founders() const {
   std::vector<std::string> names;
@@ -129,30 +136,31 @@ void ProcessCluster::set_environment(const std::string& name, std::map<std::stri
   nodes_.at(name).environment = std::move(environment);
 }
 
-void ProcessCluster::write_config(const std::string& name) const {
-  const auto& node = nodes_.at(name);
+std::string ProcessCluster::config(const std::string& alias) const {
+  const auto& node = nodes_.at(alias);
+  const auto& name = node.name;
   const auto quoted = [](const std::string& text) { return "\"" + text + "\"\n"; };
   const auto all = founders();
   const bool founds = std::ranges::find(all, name) != all.end();
   std::ostringstream own;
   own << "node.name = " << quoted(name) << "node.data = " << quoted(node.data)
       << "node.roles = " << (node.rpc_port ? "[\"api\", \"block\"]\n" : "[\"metadata\"]\n")
-      << "link.listen = " << quoted(link_address(name))
+      << "link.listen = " << quoted(link_address(alias))
       << "link.certificate = " << quoted(node.certificates + "/" + name + ".pem")
       << "link.key = " << quoted(node.certificates + "/" + name + ".key")
       << "link.authority = " << quoted(node.certificates + "/ca.pem")
       << (founds ? "cluster.founders = " : "cluster.join = ") << list_of_founders() << "\n";
   if (founds) own << "cluster.shards = " << options_.shards << "\ncluster.replicas = " << options_.replicas << "\n";
   if (node.rpc_port) own << "rpc.listen = " << quoted(node.host + ":" + std::to_string(node.rpc_port));
-  std::ofstream(folder_ / (name + ".toml"))
-      << merged(merged(quick_settings, options_.settings), node.settings) << own.str();
+  const auto path = folder_ / (alias + ".toml");
+  std::ofstream(path) << merged(merged(quick_settings, options_.settings), node.settings) << own.str();
+  return path;
 }
 
 void ProcessCluster::launch(const std::string& name) {
   auto& node = nodes_.at(name);
-  write_config(name);
   ProcessOptions process;
-  process.arguments = {options_.program, "--config", folder_ / (name + ".toml")};
+  process.arguments = {options_.program, "--config", config(name)};
   process.environment = node.environment;
   process.folder = folder_.path();
   process.error_file = folder_ / (name + ".log");

@@ -23,9 +23,10 @@ struct ClusterOptions {
   unsigned founders = 3;  ///< node-1, node-2, …
   unsigned shards = 1;
   unsigned replicas = 3;
-  std::string settings;        ///< lines of TOML for every node, with keys in full
-  std::string folder;          ///< for data, certificates and logs; "" where temporary files belong
-  Network* network = nullptr;  ///< null: loopback
+  std::string settings;                     ///< lines of TOML for every node, with keys in full
+  std::string folder;                       ///< for data, certificates and logs; "" where temporary files belong
+  std::map<std::string, std::string> data;  ///< where a node keeps its data, if not there
+  Network* network = nullptr;               ///< null: loopback
 };
 
 /// The shard of the directory, and the first one of accounts.
@@ -42,8 +43,12 @@ class ProcessCluster {
 
   /// Starts the founders and the front, and waits until every shard has its replicas and a leader.
   void start();
-  /// A node with the role metadata that joins, not started; its folder is `data` if that is given.
-  void add(const std::string& name, const std::string& data = "");
+  /// A node that joins, not started: for clients, or with the role metadata.
+  void add(const std::string& name, bool for_clients = false);
+  /// A second process of the same name, with what `data` holds. `alias` names it here.
+  void add_copy(const std::string& alias, const std::string& name, const std::string& data);
+  /// Writes the configuration of a node and answers its path.
+  std::string config(const std::string& name) const;
 
   /// Begins a node that does not run, and waits until it says that it is ready.
   void start(const std::string& name);
@@ -94,6 +99,7 @@ class ProcessCluster {
 
  private:
   struct Node {
+    std::string name;
     std::string host;
     std::uint16_t link_port = 0;
     std::uint16_t rpc_port = 0;  ///< 0: serves no clients
@@ -104,8 +110,7 @@ class ProcessCluster {
     std::unique_ptr<Process> process;
     bool frozen = false;
   };
-  void define(const std::string& name, bool serves_clients, const std::string& data);
-  void write_config(const std::string& name) const;
+  Node& define(const std::string& alias, const std::string& name, bool serves_clients);
   std::string list_of_founders() const;
   std::string last_words() const;
   [[noreturn]] void fail(const std::string& what) const;
