@@ -157,7 +157,9 @@ class RunningNode final : public Node {
                                          &Routes::set_watch_hub);
                         }});
     children.push_back({"router", [this] {
-                          const auto actor = system_.spawn(router, routes_, peers_);
+                          const auto actor = system_.spawn(
+                              router, config_.node.name, routes_, std::shared_ptr<NodeNetwork>(peers_),
+                              cluster::RoutingOptions{});
                           // Alone, requests go to the replica itself: the agent tells the routes.
                           if (!lone()) routes_->set_shard(ShardActor(actor));
                           return started(actor, &Routes::set_router);
