@@ -14,6 +14,19 @@ namespace {
 
 constexpr std::uint32_t references_per_page = 10'000;
 
+bool owns_all_slots(const cluster::ClusterMap& map) {
+  std::uint32_t owned = 0;
+  for (const auto& shard : map.slots().shards)
+    for (const auto& range : shard.slots) owned += range.last - range.first + 1u;
+  return owned == slot_count;
+}
+
+bool same_slots(const cluster::ClusterMap& a, const cluster::ClusterMap& b) {
+  return a.epoch() == b.epoch() ||
+         std::equal(a.slots().shards.begin(), a.slots().shards.end(), b.slots().shards.begin(), b.slots().shards.end(),
+                    [](const auto& one, const auto& other) { return one.id == other.id && one.slots == other.slots; });
+}
+
 // One collection at a time: mark by pages, then sweep.
 class Collector {
  public:
@@ -28,7 +41,7 @@ class Collector {
     marked_at_ = now();
     marks_.clear();
     reply_ = reply;
-    mark({});
+    begin_walk();
   }
 
   void timer() {
@@ -41,15 +54,35 @@ class Collector {
   }
 
  private:
+  // One shard after the other. `walk_` is the map by which they are walked: what is in a slot that no shard has
+  // would not be marked, nor what moves from a shard that is yet to be walked to one that was.
+  void begin_walk() {
+    walk_ = routes_->map();
+    if (!owns_all_slots(*walk_)) return finish({Errc::unavailable, "there is no shard yet for every slot"});
+    shard_ = 0;
+    mark({});
+  }
+
   void mark(Bytes after) {
-    ask_shard(self_, *routes_, Slot{0}, cluster::ListReferences{std::move(after), references_per_page},
-              [this](cluster::QueryResult result) { marked(expect<cluster::References>(std::move(result))); });
+    const auto& shards = walk_->slots().shards;
+    while (shard_ < shards.size() && shards[shard_].slots.empty()) ++shard_;  // the directory's has no drives
+    if (shard_ == shards.size()) return sweep();
+    ask_shard(self_, *routes_, Target{shards[shard_].id.value, whole_shard}, {},
+              cluster::ListReferences{std::move(after), references_per_page},
+              [this](cluster::QueryResult result, const cluster::Seen&) {
+                marked(expect<cluster::References>(std::move(result)));
+              });
   }
 
   void marked(Result<cluster::References> page) {
     if (!page) return finish(page.error());
+    if (!same_slots(*routes_->map(), *walk_)) return finish({Errc::unavailable, "slots moved during the collection"});
     for (const auto& id : page->blocks) marks_.push_back(mark_of(id));
-    if (!page->next.empty()) return mark(std::move(page->next));
+    if (page->next.empty()) ++shard_;
+    mark(std::move(page->next));
+  }
+
+  void sweep() {
     std::sort(marks_.begin(), marks_.end());
     marks_.erase(std::unique(marks_.begin(), marks_.end()), marks_.end());
     const auto writer = routes_->block_writer();
@@ -71,6 +104,8 @@ class Collector {
   std::shared_ptr<Routes> routes_;
   bool marking_ = false;
   Timestamp marked_at_;
+  std::shared_ptr<const cluster::ClusterMap> walk_;
+  std::size_t shard_ = 0;  // of the walk, the one that is being read
   std::vector<std::uint64_t> marks_;
   Reply<storage::SweepReport> reply_;
 };

@@ -27,6 +27,8 @@ Result<Bytes> outcome(const Answer& answer) {
     case Served::not_here:
     case Served::behind:
       return Error{Errc::unavailable, "no replica of the directory answers"};
+    case Served::busy:
+      return Error{Errc::busy, "this node has too many requests under way"};
     case Served::unknown:
       return Error{Errc::timed_out, "the directory's leader went; the request may have taken effect"};
   }

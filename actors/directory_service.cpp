@@ -88,6 +88,7 @@ class DirectoryService {
   void timer(std::uint64_t office) {
     if (!leading_ || office != office_) return;
     set_timer();
+    notice_standstill();
     begin_round();
   }
 
@@ -99,6 +100,7 @@ class DirectoryService {
       status.waits = waits_;
       status.state = state_;
       status.observed = observed_;
+      status.looks = looks_;
       status.decisions = decisions_;
     }
     reply(std::move(status));
@@ -127,7 +129,8 @@ class DirectoryService {
     leading_ = true;
     term_ = message.term;
     ++office_;
-    observed_.leading_since = pace_.clock();
+    looks_ = 0;
+    ticked_ = observed_.leading_since = pace_.clock();
     set_timer();
     begin_round();
   }
@@ -148,6 +151,18 @@ class DirectoryService {
     notes_.clear();
   }
 
+  /// Who was stopped itself has heard nobody meanwhile, and judges nobody until it could have.
+  void notice_standstill() {
+    const auto now = pace_.clock();
+    const auto dead_after = cluster::directory::reconcile_settings(state_.settings).dead_after;
+    if (now - ticked_ > pace_.interval + dead_after / 2) {
+      log_warning("this node stood still for {} ms; it takes its time again before it calls others dead",
+                  std::chrono::duration_cast<std::chrono::milliseconds>(now - ticked_).count());
+      observed_.leading_since = now;
+    }
+    ticked_ = now;
+  }
+
   void set_timer() {
     self_->delayed_send(DirectoryActor{self_}, founded_ ? pace_.interval : pace_.founding_interval,
                         TimerFired{office_});
@@ -159,6 +174,7 @@ class DirectoryService {
     again_ = in_round_;
     if (in_round_) return;
     in_round_ = true;
+    ++looks_;
     look(&DirectoryService::found);
   }
 
@@ -313,6 +329,8 @@ class DirectoryService {
   bool leading_ = false;
   std::uint64_t office_ = 0;
   std::uint64_t term_ = 0;
+  cluster::Instant ticked_{0};
+  std::uint64_t looks_ = 0;
   bool founded_ = false;
   DirectoryState state_;
   Observed observed_;

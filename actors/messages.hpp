@@ -146,6 +146,7 @@ struct DirectoryStatus {
   std::string waits;                        ///< what founding the cluster waits for; empty if for nothing
   cluster::directory::DirectoryState state;
   cluster::directory::Observed observed;
+  std::uint64_t looks = 0;                  ///< at the directory, since it leads
   std::vector<std::string> decisions;       ///< of the last look, with their reasons
 };
 struct GetDirectory { Reply<DirectoryStatus> reply; };

@@ -153,8 +153,10 @@ class RunningNode final : public Node {
   std::vector<ChildSpec> table() {
     std::vector<ChildSpec> children;
     children.push_back({"watch hub", [this] {
-                          return started(system_.spawn(watch_hub, std::size_t{config_.rpc.max_connections}),
-                                         &Routes::set_watch_hub);
+                          return started(
+                              system_.spawn(watch_hub, std::size_t{config_.rpc.max_connections}, config_.node.name,
+                                            routes_, std::shared_ptr<NodeNetwork>(peers_)),
+                              &Routes::set_watch_hub);
                         }});
     children.push_back({"router", [this] {
                           const auto actor = system_.spawn(

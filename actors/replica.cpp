@@ -29,10 +29,11 @@ Replica::Replica(ReplicaActor::pointer self, OpenedReplica opened, ReplicaOption
       raft_(options_.self, options_.raft, std::move(opened.recovered), steady_micros(), std::random_device{}()),
       opened_complete_(raft_.alone() && raft_.applied() == raft_.log().last_index()) {
   const ReplicaActor me{self};
-  store_ = self->spawn<caf::linked + caf::detached>(shard_store, me, opened.store, opened.disk,
+  store_ = self->spawn<caf::linked + caf::detached>(shard_store, me, opened.store, disk_,
                                                     storage::ReplicaFolder(options_.directory),
                                                     options_.metadata.reserve_bytes);
   checkpointer_ = self->spawn<caf::linked + caf::detached>(checkpointer, me);
+  log_bytes_ = opened.store->used_bytes();
   set_housekeeping_timer();
   raft_.tick(steady_micros());
   pump();
@@ -79,9 +80,7 @@ bool Replica::here(const Target& target) const {
   return target.slot == whole_shard || owns(target.slot);
 }
 
-Answer Replica::refusal(const Error& error) {
-  return Answer{rows_.machine().command_error(error), Served::done, 0, 0};
-}
+Answer Replica::refusal(const Error& error) { return Answer{rows_.machine().command_error(error), Served::done, 0, 0}; }
 
 void Replica::propose(Propose& message, Responder answer) {
   if (!here(message.target)) return answer(Served::not_here);
@@ -178,8 +177,7 @@ void Replica::change_group(const ChangeGroup& message) {
 }
 
 Result<void> Replica::change(GroupChange change, cluster::ReplicaId replica) {
-  if (raft_.role() != cluster::Role::leader)
-    return Error{Errc::unavailable, "this replica does not lead its shard"};
+  if (raft_.role() != cluster::Role::leader) return Error{Errc::unavailable, "this replica does not lead its shard"};
   const auto now = steady_micros();
   auto next = raft_.configuration();
   switch (change) {
@@ -329,8 +327,8 @@ void Replica::withdrawal_marked() {
 
 ReplicaActor::behavior_type replica(ReplicaActor::pointer self, OpenedReplica opened, ReplicaOptions options,
                                     std::shared_ptr<Routes> routes, std::shared_ptr<ReplicaNetwork> network) {
-  auto state = std::make_shared<Replica>(self, std::move(opened), std::move(options), std::move(routes),
-                                         std::move(network));
+  auto state =
+      std::make_shared<Replica>(self, std::move(opened), std::move(options), std::move(routes), std::move(network));
   return {
       [state](Propose& message) { return state->request(message); },
       [state](Ask& message) { return state->request(message); },

@@ -30,11 +30,11 @@ inline cluster::RaftOptions replica_raft_options() {
 struct ReplicaOptions {
   cluster::directory::ShardId shard;
   cluster::ReplicaId self;
-  std::string directory;                              ///< its own; made if absent
+  std::string directory;  ///< its own; made if absent
   /// Of a shard that is being founded; the same at each start. Empty for one that joins a group: it hears of
   /// its group from the leader, and never campaigns before.
   cluster::Configuration founders;
-  std::vector<cluster::directory::SlotRange> slots;   ///< that the shard owns; SetSlots changes them
+  std::vector<cluster::directory::SlotRange> slots;  ///< that the shard owns; SetSlots changes them
   cluster::Config::Metadata metadata;
   cluster::RaftOptions raft = replica_raft_options();
   /// Of the log before the last checkpoint, for followers that were away.
@@ -45,9 +45,9 @@ struct ReplicaOptions {
 struct OpenedReplica {
   std::shared_ptr<storage::Table> table;
   std::shared_ptr<storage::ShardStore> store;
-  std::shared_ptr<storage::Disk> disk;                ///< of the log
+  std::shared_ptr<storage::Disk> disk;  ///< of the log
   cluster::RaftRecovered recovered;
-  std::shared_ptr<const void> held;                   ///< the lease
+  std::shared_ptr<const void> held;  ///< the lease
 };
 
 /// Opens the replica. In a group of one voter every stored entry is committed: the table reflects all of them

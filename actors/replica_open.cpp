@@ -111,8 +111,8 @@ Result<void> recover(const ReplicaOptions& options, const storage::ShardStore::R
   if (!position) return position.error();
   const bool only_voter = position->configuration.voters == std::vector{options.self};
   if (only_voter && store.last_index() < position->index)
-    return Error{Errc::corrupt, "the rows reflect entry " + std::to_string(position->index) +
-                                    " but the log ends at " + std::to_string(store.last_index())};
+    return Error{Errc::corrupt, "the rows reflect entry " + std::to_string(position->index) + " but the log ends at " +
+                                    std::to_string(store.last_index())};
   if (store.first_index() > position->index + 1)
     return Error{Errc::corrupt, "the log starts at entry " + std::to_string(store.first_index()) +
                                     " but the rows end at " + std::to_string(position->index)};

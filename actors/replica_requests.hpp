@@ -66,7 +66,7 @@ class WaitingProposals {
   void give_up_all();
 
  private:
-  std::deque<WaitingProposal> waiting_;   // by index
+  std::deque<WaitingProposal> waiting_;  // by index
 };
 
 class WaitingReads {
@@ -96,8 +96,8 @@ class WaitingReads {
     std::chrono::milliseconds until;
     Read read;
   };
-  std::map<std::uint64_t, Read> rounds_;           // by number
-  std::multimap<std::uint64_t, FloorRead> floors_; // by floor
+  std::map<std::uint64_t, Read> rounds_;            // by number
+  std::multimap<std::uint64_t, FloorRead> floors_;  // by floor
 };
 
 }  // namespace cairn::actors

@@ -48,7 +48,7 @@ class ReplicaRows {
   std::shared_ptr<storage::Table> table_;
   std::unique_ptr<cluster::StateMachine> machine_;
   cluster::LogRetention retention_;
-  std::map<std::uint64_t, std::uint64_t> sources_;   // by transfer: the index of its rows
+  std::map<std::uint64_t, std::uint64_t> sources_;  // by transfer: the index of its rows
   bool checkpointing_ = false;
   std::uint64_t log_bytes_at_checkpoint_ = 0;
   std::chrono::milliseconds last_checkpoint_;

@@ -172,7 +172,7 @@ class Snapshots {
   std::shared_ptr<storage::Disk> disk_;
   std::uint64_t reserve_bytes_;
   std::shared_ptr<const void> held_;
-  std::map<std::uint64_t, Source> sources_;   // by transfer
+  std::map<std::uint64_t, Source> sources_;  // by transfer
   std::optional<Incoming> incoming_;
   bool timer_set_ = false;
 };

@@ -97,16 +97,16 @@ class Replica {
   cluster::Raft raft_;
   ShardStoreActor store_;
   CheckpointerActor checkpointer_;
-  SnapshotActor snapshots_;                        // from the first snapshot on
+  SnapshotActor snapshots_;  // from the first snapshot on
 
   WaitingProposals proposals_;
   WaitingReads reads_;
-  std::vector<Early> early_;                       // before the election of a replica that is alone
-  bool opened_complete_;                           // alone since the start, when all was applied that was stored
-  std::set<cluster::ReplicaId> down_;              // others that cannot be reached
+  std::vector<Early> early_;           // before the election of a replica that is alone
+  bool opened_complete_;               // alone since the start, when all was applied that was stored
+  std::set<cluster::ReplicaId> down_;  // others that cannot be reached
 
   std::optional<cluster::StoreStep> held_step_;
-  std::optional<cluster::SnapshotKeep> held_part_; // the last one waits for the checkpoint that is out
+  std::optional<cluster::SnapshotKeep> held_part_;  // the last one waits for the checkpoint that is out
   bool installing_ = false;
   bool withdrawing_ = false;
   std::string withdrawn_why_;
@@ -116,7 +116,7 @@ class Replica {
   std::uint64_t led_term_ = 0;
   bool settled_ = false;
 
-  std::uint64_t raft_timer_ = 0;                   // the number of the one that counts
+  std::uint64_t raft_timer_ = 0;  // the number of the one that counts
   cluster::Instant raft_timer_at_ = cluster::never;
   bool reads_timer_set_ = false;
   bool housekeeping_ = false;

@@ -214,8 +214,7 @@ void Replica::checkpoint_if_due() {
 
 void Replica::checkpoint_written(CheckpointWritten& message) {
   if (withdrawing_) return;
-  if (message.error)
-    log_error("a checkpoint is refused: {}; it will be tried again", message.error->message);
+  if (message.error) log_error("a checkpoint is refused: {}; it will be tried again", message.error->message);
   if (const auto finished = rows_.checkpoint_written(message.error.get()); !finished) {
     if (finished.error().code == Errc::corrupt) return withdraw(finished.error().message);
     end_process("replica checkpoint", finished.error());
@@ -236,8 +235,8 @@ void Replica::tell_changed() {
   if (told_ && told_->role == raft_.role() && told_->term == raft_.term() && told_->leader == raft_.leader() &&
       told_->settled == settled_)
     return;
-  told_ = ReplicaChanged{options_.shard, options_.self, raft_.role(), raft_.term(),
-                         raft_.leader(),  settled_,     rows_.applied()};
+  told_ = ReplicaChanged{options_.shard, options_.self, raft_.role(),   raft_.term(),
+                         raft_.leader(), settled_,      rows_.applied()};
   const auto tell = [&](const auto& actor) {
     if (actor) self_->send(actor, *told_);
   };

@@ -114,9 +114,8 @@ CheckpointerActor::behavior_type checkpointer(CheckpointerActor::pointer self, R
         if (!written && written.error().code == Errc::corrupt)
           return self->send(replica, RotFound{written.error().message});
         if (!written && written.error().code != Errc::disk_full) end_process("replica checkpoint", written.error());
-        self->send(replica,
-                   CheckpointWritten{written ? nullptr : std::make_shared<const Error>(written.error()), message.index,
-                                     std::move(message.checkpoint)});
+        self->send(replica, CheckpointWritten{written ? nullptr : std::make_shared<const Error>(written.error()),
+                                              message.index, std::move(message.checkpoint)});
       },
       [](FreeCheckpoint& message) { message.checkpoint.reset(); },
   };

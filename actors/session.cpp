@@ -24,12 +24,16 @@ class Session {
         identity_(std::move(identity)),
         keys_(std::move(keys)),
         routes_(std::move(routes)),
-        watches_(self, identity_.account, routes_) {}
+        watches_(self, identity_.account, routes_, identity_.floor) {}
 
   void query(const SessionQuery& message) {
     if (revoked_) return message.reply(revoked);
-    ask_shard(self_, *routes_, slot_of(identity_.account), message.query,
-              [reply = message.reply](cluster::QueryResult result) { reply(std::move(result)); });
+    const auto target = target_of(*routes_, slot_of(identity_.account));
+    ask_shard(self_, *routes_, target, identity_.floor.of(cluster::directory::ShardId{target.shard}), message.query,
+              [this, reply = message.reply](cluster::QueryResult result, const cluster::Seen& seen) {
+                identity_.floor.raise(seen);
+                reply(std::move(result));
+              });
   }
 
   void commit(SessionCommit& message) {
@@ -38,19 +42,22 @@ class Session {
       return message.reply(Error{Errc::permission_denied, "clientId: not the one that this session signed in with"});
     if (commits_ >= limits::max_session_commits_in_flight)
       return message.reply(Error{Errc::busy, "this session has " + std::to_string(commits_) + " commits in flight"});
-    cluster::CommitChanges changes{identity_.account,    message.commit.request, message.commit.acknowledged,
-                                   identity_.device,     std::move(message.commit.changes), {}};
+    cluster::CommitChanges changes{identity_.account,
+                                   message.commit.request,
+                                   message.commit.acknowledged,
+                                   identity_.device,
+                                   std::move(message.commit.changes),
+                                   {}};
     const auto time = now();
     for (const auto& receipt : message.commit.receipts) {
       if (const auto good = keys_->check(receipt, identity_.account, time); !good) return message.reply(good.error());
       changes.proven.push_back({receipt.block, receipt.bytes});
     }
     ++commits_;
-    propose_to_shard(self_, *routes_, slot_of(identity_.account), {time, std::move(changes)},
-                     [this, reply = message.reply](cluster::CommandResult result) {
-                       --commits_;
-                       reply(expect<CommitResult>(std::move(result)));
-                     });
+    propose({time, std::move(changes)}, [this, reply = message.reply](cluster::CommandResult result) {
+      --commits_;
+      reply(expect<CommitResult>(std::move(result)));
+    });
   }
 
   // Over the bound a block waits here: the connection's flow limit is what stops the sender.
@@ -75,14 +82,13 @@ class Session {
   void revoke(const SessionRevoke& message) {
     if (revoked_) return message.reply(revoked);
     const auto client = message.client.value ? message.client : identity_.client;
-    propose_to_shard(self_, *routes_, slot_of(identity_.account),
-                     {now(), cluster::RevokeToken{identity_.account, client}},
-                     [this, client, reply = message.reply](cluster::CommandResult result) {
-                       const auto done = expect<cluster::Done>(std::move(result));
-                       if (!done) return reply(done.error());
-                       end_sessions({identity_.account, client, {}});
-                       reply(true);
-                     });
+    propose({now(), cluster::RevokeToken{identity_.account, client}},
+            [this, client, reply = message.reply](cluster::CommandResult result) {
+              const auto done = expect<cluster::Done>(std::move(result));
+              if (!done) return reply(done.error());
+              end_sessions({identity_.account, client, {}});
+              reply(true);
+            });
   }
 
   // One at a time: each costs the password pool two computations.
@@ -94,8 +100,8 @@ class Session {
     changing_password_ = changing;
     auto message = asked;
     message.reply = Reply<bool>([changing, reply = asked.reply](Result<bool> done) { reply(std::move(done)); });
-    ask_shard(self_, *routes_, slot_of(identity_.account), cluster::FindLogin{identity_.login},
-              [this, message](cluster::QueryResult result) {
+    ask_shard(self_, *routes_, target_of(*routes_, slot_of(identity_.account)), {}, cluster::FindLogin{identity_.login},
+              [this, message](cluster::QueryResult result, const cluster::Seen&) {
                 const auto found = expect<cluster::LoginFound>(std::move(result));
                 if (!found) return message.reply(found.error());
                 check_old_password(message, found->password_hash);
@@ -104,13 +110,12 @@ class Session {
 
   void store_password(const StorePassword& message) {
     const cluster::SetPassword change{identity_.account, message.password_hash, identity_.client};
-    propose_to_shard(self_, *routes_, slot_of(identity_.account), {now(), change},
-                     [this, reply = message.reply](cluster::CommandResult result) {
-                       const auto done = expect<cluster::Done>(std::move(result));
-                       if (!done) return reply(done.error());
-                       end_sessions({identity_.account, {}, identity_.client});
-                       reply(true);
-                     });
+    propose({now(), change}, [this, reply = message.reply](cluster::CommandResult result) {
+      const auto done = expect<cluster::Done>(std::move(result));
+      if (!done) return reply(done.error());
+      end_sessions({identity_.account, {}, identity_.client});
+      reply(true);
+    });
   }
 
   void watch(const SessionWatch& message) {
@@ -128,10 +133,18 @@ class Session {
   }
 
  private:
+  template <class Then>
+  void propose(const cluster::Command& command, Then then) {
+    propose_to_shard(self_, *routes_, target_of(*routes_, slot_of(identity_.account)), command,
+                     [this, then](cluster::CommandResult result, const cluster::Seen& seen) mutable {
+                       identity_.floor.raise(seen);
+                       then(std::move(result));
+                     });
+  }
+
   void send_blocks() {
-    while (!waiting_blocks_.empty() &&
-           (block_bytes_ == 0 ||
-            block_bytes_ + waiting_blocks_.front().plain.size() <= limits::max_session_block_bytes_in_flight)) {
+    while (!waiting_blocks_.empty() && (block_bytes_ == 0 || block_bytes_ + waiting_blocks_.front().plain.size() <=
+                                                                 limits::max_session_block_bytes_in_flight)) {
       auto block = std::move(waiting_blocks_.front());
       waiting_blocks_.pop_front();
       const auto sealer = routes_->sealer();
@@ -204,7 +217,7 @@ SessionActor::behavior_type session(SessionActor::pointer self, SessionIdentity 
       [state](const SessionUnwatch& message) { state->watches().remove(message.watch); },
       [state](const WatchAnswered& message) { state->watches().answered(message); },
       [state](const SessionRevoked&) { state->end(); },
-      [state](const JournalGrew& message) { state->watches().grew(Cursor{message.cursor}); },
+      [state](const JournalGrew& message) { state->watches().grew(message); },
       [state](const TimerFired&) { state->watches().retry(); },
   };
 }

@@ -6,6 +6,7 @@
 
 #include "actors/interfaces.hpp"
 #include "actors/routes.hpp"
+#include "cluster/floor.hpp"
 #include "storage/seal.hpp"
 
 namespace cairn::actors {
@@ -15,7 +16,8 @@ struct SessionIdentity {
   std::string login;
   ClientId client;
   std::string device;
-  caf::actor_addr door;     ///< the sign-in actor that will tell of revocations; the session ends with it
+  caf::actor_addr door;       ///< the sign-in actor that will tell of revocations; the session ends with it
+  cluster::Floor floor = {};  ///< what opening it has seen of the account's shard
 };
 
 SessionActor::behavior_type session(SessionActor::pointer self, SessionIdentity identity,

@@ -47,19 +47,19 @@ class Door {
     if (!login) return message.reply(login.error());
     const auto passwords = enter();
     if (!passwords) return message.reply(passwords.error());
-    Reply<std::string> hashed([me = SignInActor{self_}, login = *login, reply = message.reply,
-                               place = place()](Result<std::string> hash) {
-      if (!hash) return reply(hash.error());
-      caf::anon_send(me, MakeAccount{login, std::move(*hash), reply});
-    });
+    Reply<std::string> hashed(
+        [me = SignInActor{self_}, login = *login, reply = message.reply, place = place()](Result<std::string> hash) {
+          if (!hash) return reply(hash.error());
+          caf::anon_send(me, MakeAccount{login, std::move(*hash), reply});
+        });
     self_->send(*passwords, HashPassword{message.password, std::move(hashed)});
   }
 
   void make_account(const MakeAccount& message) {
     const cluster::Command command{
         now(), cluster::CreateAccount{message.login, message.password_hash, config_.default_quota_bytes}};
-    propose_to_shard(self_, *routes_, slot_of_login(message.login), command,
-                     [reply = message.reply](cluster::CommandResult result) {
+    propose_to_shard(self_, *routes_, target_of(*routes_, slot_of_login(message.login)), command,
+                     [reply = message.reply](cluster::CommandResult result, const cluster::Seen&) {
                        const auto made = expect<cluster::AccountCreated>(std::move(result));
                        made ? reply(true) : reply(made.error());
                      });
@@ -69,13 +69,13 @@ class Door {
     auto login = normalize_login(message.login);
     if (!login) return message.reply(login.error());
     if (message.device.empty() || message.device.size() > limits::max_device_bytes)
-      return message.reply(Error{Errc::invalid_argument, "device: a name of 1 to " +
-                                                             std::to_string(limits::max_device_bytes) + " bytes"});
+      return message.reply(Error{Errc::invalid_argument,
+                                 "device: a name of 1 to " + std::to_string(limits::max_device_bytes) + " bytes"});
     if (message.client.value == 0) return message.reply(Error{Errc::invalid_argument, "clientId: must not be 0"});
     const auto key = message.address + '\n' + *login;
     if (!tries_.take(key, steady_now())) return message.reply(too_often);
-    ask_shard(self_, *routes_, slot_of_login(*login), cluster::FindLogin{*login},
-              [this, message, key, login = *login](cluster::QueryResult result) {
+    ask_shard(self_, *routes_, target_of(*routes_, slot_of_login(*login)), {}, cluster::FindLogin{*login},
+              [this, message, key, login = *login](cluster::QueryResult result, const cluster::Seen&) {
                 auto found = expect<cluster::LoginFound>(std::move(result));
                 if (!found && found.error().code != Errc::not_found) return message.reply(found.error());
                 check(message, key, login, found ? std::move(*found) : cluster::LoginFound{});
@@ -87,12 +87,12 @@ class Door {
              const cluster::LoginFound& found) {
     const auto passwords = enter();
     if (!passwords) return message.reply(passwords.error());
-    Reply<bool> checked([me = SignInActor{self_}, message, key, login, account = found.account,
-                         place = place()](Result<bool> right) {
-      if (!right) return message.reply(right.error());
-      if (!*right) return message.reply(wrong);
-      caf::anon_send(me, OpenSession{account, login, message.device, message.client, key, message.reply});
-    });
+    Reply<bool> checked(
+        [me = SignInActor{self_}, message, key, login, account = found.account, place = place()](Result<bool> right) {
+          if (!right) return message.reply(right.error());
+          if (!*right) return message.reply(wrong);
+          caf::anon_send(me, OpenSession{account, login, message.device, message.client, key, message.reply});
+        });
     self_->send(*passwords, CheckPassword{message.password, found.password_hash, std::move(checked)});
   }
 
@@ -103,23 +103,24 @@ class Door {
     std::copy(secret.begin(), secret.end(), token.secret.begin());
     const cluster::Command command{
         now(), cluster::IssueToken{message.account, message.client, message.device, hash_of(token)}};
-    propose_to_shard(self_, *routes_, slot_of(message.account), command,
-                     [this, message, token](cluster::CommandResult result) {
-                       const auto done = expect<cluster::Done>(std::move(result));
-                       if (!done) return message.reply(done.error());
-                       message.reply(begin(token.text(), message.account, message.login,
-                                           message.client, message.device));
-                     });
+    propose_to_shard(
+        self_, *routes_, target_of(*routes_, slot_of(message.account)), command,
+        [this, message, token](cluster::CommandResult result, const cluster::Seen& seen) {
+          const auto done = expect<cluster::Done>(std::move(result));
+          if (!done) return message.reply(done.error());
+          message.reply(begin(token.text(), message.account, message.login, message.client, message.device, seen));
+        });
   }
 
   void resume(const ResumeRequest& message) {
     const auto token = Token::parse(message.token);
     if (!token) return message.reply(Error{Errc::unknown_token, "this is not a token"});
-    ask_shard(self_, *routes_, slot_of(token->account), cluster::CheckToken{token->account, hash_of(*token)},
-              [this, message, account = token->account](cluster::QueryResult result) {
+    ask_shard(self_, *routes_, target_of(*routes_, slot_of(token->account)), {},
+              cluster::CheckToken{token->account, hash_of(*token)},
+              [this, message, account = token->account](cluster::QueryResult result, const cluster::Seen& seen) {
                 const auto found = expect<cluster::TokenFound>(std::move(result));
                 if (!found) return message.reply(found.error());
-                message.reply(begin({}, account, found->login, found->client, found->device));
+                message.reply(begin({}, account, found->login, found->client, found->device, seen));
               });
   }
 
@@ -143,10 +144,13 @@ class Door {
   }
 
  private:
+  // What the account's shard had acknowledged by now, `seen` covers: the session's reads begin there.
   SignedIn begin(std::string token, AccountId account, const std::string& login, ClientId client,
-                 const std::string& device) {
+                 const std::string& device, const cluster::Seen& seen) {
+    cluster::Floor floor;
+    floor.raise(seen);
     const auto session = self_->spawn(
-        actors::session, SessionIdentity{account, login, client, device, self_->address()}, keys_, routes_);
+        actors::session, SessionIdentity{account, login, client, device, self_->address(), floor}, keys_, routes_);
     self_->monitor(session);
     sessions_[account].emplace(session.address(), client);
     account_of_.emplace(session.address(), account);

@@ -19,8 +19,8 @@ Watches::~Watches() {
 
 void Watches::add(const SessionWatch& message) {
   if (watches_.size() >= limits::max_watches_per_session)
-    return message.reply(Error{Errc::busy, "a session has at most " + std::to_string(limits::max_watches_per_session) +
-                                               " watches"});
+    return message.reply(
+        Error{Errc::busy, "a session has at most " + std::to_string(limits::max_watches_per_session) + " watches"});
   const auto number = ++last_number_;
   watches_[number] = Watch{message.cursor, message.cursor, message.target, false, true};
   message.reply(number);
@@ -49,9 +49,10 @@ void Watches::answered(const WatchAnswered& message) {
   pump(message.watch);
 }
 
-void Watches::grew(Cursor cursor) {
+void Watches::grew(const JournalGrew& message) {
+  grown_.raise({true, cluster::directory::ShardId{message.shard}, message.index});
   for (auto& [number, watch] : watches_)
-    if (cursor > watch.cursor) watch.stale = true;
+    if (Cursor{message.cursor} > watch.cursor) watch.stale = true;
   pump_all();
 }
 
@@ -98,8 +99,16 @@ void Watches::pump(std::uint64_t number) {
   if (found == watches_.end() || found->second.busy || !found->second.stale) return;
   found->second.busy = true;
   found->second.stale = false;
-  ask_shard(self_, *routes_, slot_of(account_), cluster::ReadChanges{account_, found->second.cursor, changes_per_page},
-            [this, number](cluster::QueryResult result) { page(number, expect<ChangePage>(std::move(result))); });
+  // A replica that has not got as far as what was told of must not answer that there is nothing.
+  const auto target = target_of(*routes_, slot_of(account_));
+  const cluster::directory::ShardId shard{target.shard};
+  auto at = floor_.of(shard);
+  if (!at.linearizable) at.floor = std::max(at.floor, grown_.of(shard).floor);
+  ask_shard(self_, *routes_, target, at, cluster::ReadChanges{account_, found->second.cursor, changes_per_page},
+            [this, number](cluster::QueryResult result, const cluster::Seen& seen) {
+              floor_.raise(seen);
+              page(number, expect<ChangePage>(std::move(result)));
+            });
 }
 
 void Watches::page(std::uint64_t number, Result<ChangePage> page) {

@@ -7,13 +7,15 @@
 
 #include "actors/interfaces.hpp"
 #include "actors/routes.hpp"
+#include "cluster/floor.hpp"
 
 namespace cairn::actors {
 
 class Watches {
  public:
-  Watches(SessionActor::pointer self, AccountId account, std::shared_ptr<Routes> routes)
-      : self_(self), account_(account), routes_(std::move(routes)) {}
+  /// `floor`: the session's.
+  Watches(SessionActor::pointer self, AccountId account, std::shared_ptr<Routes> routes, cluster::Floor& floor)
+      : self_(self), account_(account), routes_(std::move(routes)), floor_(floor) {}
 
   /// Tells every watch that is left that it has ended.
   ~Watches();
@@ -24,8 +26,8 @@ class Watches {
   void add(const SessionWatch& message);
   void remove(std::uint64_t watch);
   void answered(const WatchAnswered& message);
-  /// The drive's journal now ends at `end`.
-  void grew(Cursor end);
+  /// The drive's journal has a new end, or may have one.
+  void grew(const JournalGrew& message);
   /// The hub has failed: subscribe again soon, and look for what was missed meanwhile.
   void hub_down();
   void retry();
@@ -33,11 +35,11 @@ class Watches {
 
  private:
   struct Watch {
-    Cursor cursor;                       // everything up to here was taken
-    Cursor sent;                         // the end of the page that is out
+    Cursor cursor;  // everything up to here was taken
+    Cursor sent;    // the end of the page that is out
     std::shared_ptr<WatchTarget> target;
-    bool busy = false;                   // reading a page, or one is out
-    bool stale = true;                   // there may be more after `cursor`
+    bool busy = false;  // reading a page, or one is out
+    bool stale = true;  // there may be more after `cursor`
   };
 
   void subscribe();
@@ -50,6 +52,8 @@ class Watches {
   SessionActor::pointer self_;
   AccountId account_;
   std::shared_ptr<Routes> routes_;
+  cluster::Floor& floor_;
+  cluster::Floor grown_;  // where the growth is that was told last
   std::map<std::uint64_t, Watch> watches_;
   std::uint64_t last_number_ = 0;
   bool subscribed_ = false;

@@ -37,14 +37,14 @@ class LogRetention {
  private:
   static constexpr std::uint64_t marks_in_bound = 64;
   struct Mark {
-    std::uint64_t index;   // of its last entry
+    std::uint64_t index;  // of its last entry
     std::uint64_t bytes;
   };
   std::uint64_t max_entries_;
   std::uint64_t max_bytes_;
   std::deque<Mark> marks_;
-  std::uint64_t bytes_ = 0;    // of all marks
-  std::uint64_t passed_ = 0;   // entries up to here are beyond the bound of bytes
+  std::uint64_t bytes_ = 0;   // of all marks
+  std::uint64_t passed_ = 0;  // entries up to here are beyond the bound of bytes
 };
 
 }  // namespace cairn::cluster

@@ -84,9 +84,7 @@ class Directory final : public StateMachine {
   }
   std::optional<Bytes> due(Timestamp) override { return std::nullopt; }
   bool more_due(BytesView) const override { return false; }
-  Bytes command_error(const Error& error) const override {
-    return directory::encode(directory::CommandResult(error));
-  }
+  Bytes command_error(const Error& error) const override { return directory::encode(directory::CommandResult(error)); }
   Bytes query_error(const Error& error) const override { return directory::encode(directory::QueryResult(error)); }
 
  private:
@@ -95,8 +93,7 @@ class Directory final : public StateMachine {
 
 }  // namespace
 
-std::unique_ptr<StateMachine> make_state_machine(directory::ShardId shard, storage::RowReader& rows,
-                                                 const Tick& tick) {
+std::unique_ptr<StateMachine> make_state_machine(directory::ShardId shard, storage::RowReader& rows, const Tick& tick) {
   if (shard == directory::directory_shard) return std::make_unique<Directory>(rows);
   return std::make_unique<Metadata>(rows, tick);
 }

@@ -21,8 +21,8 @@ class MachineCommand {
 
 /// What applying one command came to.
 struct Effect {
-  Bytes result;          ///< encoded; what the proposer did wrong is inside
-  AccountId changed;     ///< the account whose journal grew, and its new end; 0: none
+  Bytes result;       ///< encoded; what the proposer did wrong is inside
+  AccountId changed;  ///< the account whose journal grew, and its new end; 0: none
   Cursor cursor;
 };
 
@@ -48,7 +48,6 @@ class StateMachine {
 
 /// The machine of a shard: the directory's for directory_shard, metadata's for all others. `rows` outlives it;
 /// `tick` is what its housekeeping goes by.
-std::unique_ptr<StateMachine> make_state_machine(directory::ShardId shard, storage::RowReader& rows,
-                                                 const Tick& tick);
+std::unique_ptr<StateMachine> make_state_machine(directory::ShardId shard, storage::RowReader& rows, const Tick& tick);
 
 }  // namespace cairn::cluster

@@ -21,7 +21,10 @@ class RowStreamReader {
   /// The row of `key`, checked. not_found; corrupt.
   Result<Bytes> row(BytesView key);
 
-  struct Part { Bytes bytes; bool last = false; };
+  struct Part {
+    Bytes bytes;
+    bool last = false;
+  };
   /// The next part of the stream: `max_bytes` of it, or what is left. corrupt if a row fails its checksum.
   Result<Part> next(std::size_t max_bytes);
   /// Where the next part begins.
@@ -31,8 +34,8 @@ class RowStreamReader {
   Result<void> fill(std::size_t bytes);
 
   std::shared_ptr<StoreSnapshot> rows_;
-  Bytes from_{"\x01"};          // the next key to read is at or after this
-  Bytes pending_;               // made and not given out
+  Bytes from_{"\x01"};  // the next key to read is at or after this
+  Bytes pending_;       // made and not given out
   std::uint64_t rows_read_ = 0;
   std::uint64_t offset_ = 0;
   bool ended_ = false;
@@ -50,7 +53,7 @@ class RowStreamWriter {
   std::size_t take_added() { return std::exchange(added_, 0); }
 
  private:
-  Bytes pending_;               // the begin of a row
+  Bytes pending_;  // the begin of a row
   Bytes last_key_;
   std::uint64_t rows_ = 0;
   std::size_t added_ = 0;

@@ -56,7 +56,16 @@ class DirectoryServiceTest : public ActorTest {
     replicas_.push_back(system_.spawn(fake_leader, shard, directory_, orders_, status));
     routes_->set_replica(shard, replicas_.back());
   }
-  void pass(std::chrono::milliseconds time) { *clock_ += std::chrono::microseconds(time).count(); }
+  void jump(std::chrono::milliseconds time) { *clock_ += std::chrono::microseconds(time).count(); }
+  /// Time in small steps, as the service's timer sees it, in which `nodes` report.
+  void pass(std::chrono::milliseconds time, const std::vector<std::string>& nodes = {}) {
+    for (; time > 0ms; time -= 200ms) {
+      jump(std::min(time, 200ms));
+      report_all(nodes);
+      const auto before = status().looks;
+      ASSERT_TRUE(becomes([&](const auto& status) { return status.looks >= before + 3; }));
+    }
+  }
 
   template <class Message>
   void tell(Message message) {
@@ -113,10 +122,10 @@ class DirectoryServiceTest : public ActorTest {
     for (const auto& [id, shard] : directory_->state().shards)
       for (const auto& replica : shard.replicas) groups_[id] = groups_[id].with_voter(replica.id);
     add_replica(data_shard);
-    leaders_[directory_shard] = leader_on(directory_shard, "self");
-    leaders_[data_shard] = leader_on(data_shard, founders.back());
+    leaders_[directory_shard] = replica_on(directory_shard, "self");
+    leaders_[data_shard] = replica_on(data_shard, founders.back());
   }
-  ReplicaId leader_on(ShardId shard, const std::string& node) {
+  ReplicaId replica_on(ShardId shard, const std::string& node) {
     return directory_->state().shards.at(shard).find_on(name(node))->id;
   }
 
@@ -240,7 +249,7 @@ TEST_F(DirectoryServiceTest, WritesDownWhoLeads) {
     status();
   }
   EXPECT_EQ(proposed<LeaderChanged>(), 2u);
-  leaders_[data_shard] = leader_on(data_shard, "b");
+  leaders_[data_shard] = replica_on(data_shard, "b");
   ++terms_[data_shard];
   report("b");
   ASSERT_TRUE(
@@ -255,7 +264,7 @@ TEST_F(DirectoryServiceTest, BelievesNodesOnlyWhatTheyCanKnow) {
   NodeReport lie{name("a"), {}, {}};
   lie.replicas.resize(1);
   lie.replicas[0].shard = data_shard;
-  lie.replicas[0].replica = leader_on(data_shard, "b");
+  lie.replicas[0].replica = replica_on(data_shard, "b");
   lie.replicas[0].role = Role::leader;
   lie.replicas[0].term = 99;
   lie.replicas[0].withdrawn = true;
@@ -272,12 +281,11 @@ TEST_F(DirectoryServiceTest, ReplacesTheReplicasOfANodeThatFallsSilent) {
   // "a" says nothing more once the new leader is old enough to judge.
   const std::vector<std::string> all{"a", "b", "self", "c"};
   const std::vector<std::string> rest{"b", "self", "c"};
-  leaders_[data_shard] = leader_on(data_shard, "b");
-  report_all(all);
-  pass(15s);
+  leaders_[data_shard] = replica_on(data_shard, "b");
+  pass(15s, all);
   ASSERT_TRUE(eventually([&](const auto& state) { return state.nodes.at(name("a")).state == NodeState::alive; },
                          [&] { report_all(all); }));
-  pass(11s);
+  pass(11s, rest);
   ASSERT_TRUE(eventually(
       [&](const auto& state) {
         for (const auto& [id, shard] : state.shards)
@@ -303,7 +311,8 @@ TEST_F(DirectoryServiceTest, ReplacesTheReplicasOfANodeThatFallsSilent) {
   EXPECT_TRUE(has_event("node a is dead", "it has not been heard for"));
   EXPECT_TRUE(has_event("replica 4 of shard 2 is to leave node a", "node a is dead"));
   EXPECT_TRUE(has_event("replica 4 of shard 2 has left node a", "it is out of the group"));
-  EXPECT_TRUE(has_event("replica 7 of shard 1 is to be made on node c", "2 of 3 good replicas"));
+  const auto successor = std::to_string(replica_on(directory_shard, "c").value);
+  EXPECT_TRUE(has_event("replica " + successor + " of shard 1 is to be made on node c", "2 of 3 good replicas"));
   // It returns.
   run(RegisterNode{identity("a", 2)});
   ASSERT_TRUE(eventually([&](const auto& state) { return state.nodes.at(name("a")).state == NodeState::alive; },
@@ -319,8 +328,8 @@ TEST_F(DirectoryServiceTest, ReplacesAWithdrawnReplicaAndSaysWhy) {
   found({"a", "b", "self"});
   run(RegisterNode{identity("c")});
   const std::vector<std::string> all{"a", "b", "self", "c"};
-  const auto bad = leader_on(data_shard, "a");
-  pass(15s);
+  const auto bad = replica_on(data_shard, "a");
+  pass(15s, all);
   ASSERT_TRUE(eventually([&](const auto& state) { return state.nodes.at(name("c")).state == NodeState::alive; },
                          [&] { report_all(all); }));
   withdrawn_.insert(bad);
@@ -338,8 +347,8 @@ TEST_F(DirectoryServiceTest, TellsAnEventOfATransferOnce) {
   found({"a", "b", "self"});
   run(RegisterNode{identity("c")});
   const std::vector<std::string> all{"a", "b", "self", "c"};
-  leaders_[data_shard] = leader_on(data_shard, "a");
-  pass(15s);
+  leaders_[data_shard] = replica_on(data_shard, "a");
+  pass(15s, all);
   ASSERT_TRUE(eventually([&](const auto& state) { return state.nodes.at(name("c")).state == NodeState::alive; },
                          [&] { report_all(all); }));
   // The leader's node is drained: it hands on its office, but only after a while.
@@ -368,19 +377,33 @@ TEST_F(DirectoryServiceTest, GoesByTheSettingsOfTheCluster) {
   found({"a", "b", "self"});
   EXPECT_TRUE(std::holds_alternative<Done>(run(SetSetting{"dead-after-millis", "500", "a test"})));
   EXPECT_TRUE(std::holds_alternative<Done>(run(SetSetting{"grace-millis", "0", "a test"})));
-  report_all({"a", "b", "self"});
   ASSERT_TRUE(becomes([](const auto& status) { return status.state.settings.size() == 2; }));
-  pass(501ms);
+  pass(501ms, {"a", "b", "self"});
   ASSERT_TRUE(eventually([&](const auto& state) { return state.nodes.at(name("a")).state == NodeState::alive; },
                          [&] {
                            report_all({"a", "b", "self"});
                          }));
-  pass(501ms);
+  pass(501ms, {"b", "self"});
   ASSERT_TRUE(eventually([&](const auto& state) { return state.nodes.at(name("a")).state == NodeState::dead; },
                          [&] {
                            report_all({"b", "self"});
                          }));
   EXPECT_TRUE(has_event("node a is dead", "0.5 s"));
+}
+
+TEST_F(DirectoryServiceTest, JudgesNobodyAfterItStoodStillItself) {
+  const std::vector<std::string> all{"a", "b", "self"};
+  found(all);
+  pass(16s, all);
+  ASSERT_TRUE(becomes([](const auto& status) { return status.state.nodes.at(name("a")).state == NodeState::alive; }));
+  // As if the process had been stopped: its own time goes on, but nobody could be heard.
+  jump(60s);
+  ASSERT_TRUE(becomes([&](const auto& status) { return status.observed.leading_since.count() == clock_->load(); }));
+  pass(2s, all);
+  EXPECT_EQ(status().state.nodes.at(name("a")).state, NodeState::alive);
+  EXPECT_FALSE(has_event("node a is dead", ""));
+  pass(14s, {"b", "self"});
+  ASSERT_TRUE(eventually([](const auto& state) { return state.nodes.at(name("a")).state == NodeState::dead; }));
 }
 
 TEST_F(DirectoryServiceTest, ForgetsWithTheOffice) {
@@ -393,7 +416,7 @@ TEST_F(DirectoryServiceTest, ForgetsWithTheOffice) {
   EXPECT_TRUE(after.observed.heard.empty());
   EXPECT_TRUE(after.state.nodes.empty());
   // It begins anew, and judges nobody before it is old enough.
-  pass(60s);
+  jump(60s);
   set_role(Role::leader, 3);
   ASSERT_TRUE(becomes([](const auto& status) { return status.state.nodes.size() == 3; }));
   EXPECT_EQ(status().observed.leading_since.count(), clock_->load());
@@ -402,7 +425,7 @@ TEST_F(DirectoryServiceTest, ForgetsWithTheOffice) {
 
 TEST_F(DirectoryServiceTest, StopsInTheMiddleOfARoundWhenItsReplicaDoesNotLead) {
   found({"a", "b", "self"});
-  pass(20s);
+  pass(16s, {"a", "b", "self"});
   report_all({"a", "b", "self"});
   directory_->serve(Served::not_leader);
   ASSERT_TRUE(becomes([](const auto& status) { return !status.leads; }));

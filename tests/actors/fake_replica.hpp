@@ -24,6 +24,8 @@ struct FakeShard {
   std::function<cluster::CommandResult(const cluster::Command&)> command = [](const auto&) {
     return cluster::CommandResult(Error{Errc::internal, "not expected"});
   };
+  /// What a whole replica says of itself.
+  ReplicaStatus status;
   /// Of the answers that `query` and `command` make.
   std::atomic<std::uint64_t> index = 0;
   /// Sees every request, before it is answered.
@@ -85,7 +87,7 @@ inline ReplicaActor::behavior_type fake_shard_replica(ReplicaActor::pointer self
       [](const PeerDown&) {},
       [](const SetSlots&) {},
       [](const ChangeGroup&) {},
-      [](const GetReplica&) {},
+      [shard](const GetReplica& message) { message.reply(shard->status); },
       [](const Stored&) {},
       [](const LogCompacted&) {},
       [](const CheckpointWritten&) {},

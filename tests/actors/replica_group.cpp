@@ -99,8 +99,8 @@ Result<void> ReplicaGroupTest::start(std::uint64_t number, bool joins) {
   running.routes->set_watch_hub(hub);
   running.agent = caf::actor_cast<caf::actor>(agent);
   running.hub = caf::actor_cast<caf::actor>(hub);
-  running.actor = system_.spawn(replica, std::move(*opened), options, running.routes,
-                                std::shared_ptr<ReplicaNetwork>(network_));
+  running.actor =
+      system_.spawn(replica, std::move(*opened), options, running.routes, std::shared_ptr<ReplicaNetwork>(network_));
   network_->set(id, running.actor);
   running_[id] = std::move(running);
   return {};
@@ -188,8 +188,7 @@ std::uint64_t ReplicaGroupTest::make_account(const std::string& login) {
   return 0;
 }
 
-bool ReplicaGroupTest::has_account(std::uint64_t id, const std::string& login, bool linearizable,
-                                   std::uint64_t floor) {
+bool ReplicaGroupTest::has_account(std::uint64_t id, const std::string& login, bool linearizable, std::uint64_t floor) {
   const auto answer = ask(id, cluster::FindLogin{login}, linearizable, floor);
   EXPECT_EQ(answer.served, Served::done);
   const auto result = cluster::decode_query_result(answer.result);

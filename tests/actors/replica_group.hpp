@@ -35,7 +35,7 @@ class TestNetwork final : public ReplicaNetwork {
   std::map<ReplicaId, ReplicaActor> replicas_;
   std::set<ReplicaId> cut_;
   std::function<bool(const cluster::Message&)> drop_;
-  std::map<std::size_t, std::size_t> brought_;   // by index of the body
+  std::map<std::size_t, std::size_t> brought_;  // by index of the body
 };
 
 /// A disk whose room is what the test says.

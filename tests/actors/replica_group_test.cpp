@@ -97,6 +97,7 @@ TEST_F(ReplicaGroup, ALeaderThatEndsHandsItsOfficeOn) {
   const auto first = leader();
   EXPECT_EQ(first, 1u);
   ASSERT_TRUE(made(propose(first, create_account("anna"))));
+  const auto still_known = actor(first);
   kill(first, false);
   EXPECT_TRUE(has_account(leader_but(first), "anna", true));
 }
@@ -128,9 +129,10 @@ TEST_F(ReplicaGroup, AReadWaitsForItsFloorButNotForEver) {
   EXPECT_EQ(ask(follows, cluster::FindLogin{"anna"}, false, last + 1'000).served, Served::behind);
   // One that waits is answered by the commit that it waits for.
   Answered<Answer> answered;
-  caf::anon_send(actor(leads), RemoteRequest{Ask{{0, whole_shard}, cluster::encode(cluster::Query(cluster::FindLogin{
-                                                                       "bert"})), false, last + 1},
-                                             answered.reply()});
+  caf::anon_send(
+      actor(leads),
+      RemoteRequest{Ask{{0, whole_shard}, cluster::encode(cluster::Query(cluster::FindLogin{"bert"})), false, last + 1},
+                    answered.reply()});
   ASSERT_EQ(propose(leads, create_account("bert")).index, last + 1);
   const auto waited = answered.get();
   ASSERT_TRUE(waited.ok());
@@ -156,8 +158,8 @@ TEST_F(ReplicaGroup, AProposalWhosePlaceAnotherLeaderTookWasNotDone) {
     return message.from.value == first && std::holds_alternative<cluster::Append>(message.body);
   });
   Answered<Answer> lost;
-  caf::anon_send(actor(first), RemoteRequest{Propose{{0, whole_shard}, cluster::encode(create_account("bert"))},
-                                             lost.reply()});
+  caf::anon_send(actor(first),
+                 RemoteRequest{Propose{{0, whole_shard}, cluster::encode(create_account("bert"))}, lost.reply()});
   ASSERT_TRUE(becomes(first, [](const ReplicaStatus& s) { return s.last_index > s.committed; }));
   for (const auto id : {1u, 2u, 3u})
     if (id != first) caf::anon_send(actor(id), PeerDown{ReplicaId{first}});
@@ -285,8 +287,8 @@ TEST_F(ReplicaGroup, TheDirectoryIsAMachineLikeAnother) {
   ASSERT_TRUE(result && std::holds_alternative<directory::Done>(*result));
   for (const auto id : {1u, 2u, 3u}) {
     ASSERT_TRUE(becomes(id, [&](const ReplicaStatus& s) { return s.applied >= answer.index; }));
-    const auto asked =
-        send(id, Ask{{1, whole_shard}, directory::encode(directory::Query(directory::GetNodes{})), false, answer.index});
+    const auto asked = send(
+        id, Ask{{1, whole_shard}, directory::encode(directory::Query(directory::GetNodes{})), false, answer.index});
     const auto nodes = directory::decode_query_result(asked.result);
     ASSERT_TRUE(nodes && std::holds_alternative<directory::Nodes>(*nodes)) << id;
     EXPECT_EQ(std::get<directory::Nodes>(*nodes).nodes.size(), 1u);

@@ -46,6 +46,10 @@ class ReplicaRot : public ReplicaGroupTest {
     ASSERT_TRUE(told(id).withdrawals.wait_count(1));
     EXPECT_EQ(told(id).withdrawals.all()[0].replica.value, id);
     EXPECT_FALSE(told(id).withdrawals.all()[0].why.empty());
+    caf::scoped_actor self(system_);
+    self->monitor(actor(id));
+    self->receive([](const caf::down_msg& down) { EXPECT_FALSE(down.reason) << "it ends as it should"; },
+                  caf::after(patience) >> [] { ADD_FAILURE() << "it does not end"; });
     kill(id);
     const auto again = start(id);
     ASSERT_FALSE(again.ok());

@@ -7,6 +7,7 @@
 #include "protocol/digest.hpp"
 #include "protocol/limits.hpp"
 #include "tests/actors/fake_replica.hpp"
+#include "tests/actors/watcher.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace cairn::actors::test {
@@ -14,42 +15,6 @@ namespace {
 
 constexpr AccountId account{7};
 constexpr ClientId client{3};
-
-// What a watcher was sent; each page waits for the test to take it. A session may tell it something after the
-// test's own object has gone.
-class Watcher {
- public:
-  struct Page {
-    std::uint64_t first, last;
-    Reply<bool> reply;
-  };
-
- private:
-  struct Heard {
-    Events<Page> pages;
-    Events<Errc> ended;
-    std::atomic<bool> take_at_once = true;
-  };
-  std::shared_ptr<Heard> heard_ = std::make_shared<Heard>();
-
- public:
-  Events<Page>& pages = heard_->pages;
-  Events<Errc>& ended = heard_->ended;
-  std::atomic<bool>& take_at_once = heard_->take_at_once;
-
-  std::shared_ptr<WatchTarget> target() {
-    auto target = std::make_shared<WatchTarget>();
-    target->changed = [heard = heard_](const ChangePage& page, const Reply<bool>& reply) {
-      heard->pages.add({page.events.front().cursor.value, page.events.back().cursor.value, reply});
-      if (heard->take_at_once) reply(true);
-    };
-    target->ended = [heard = heard_](const Error& why) { heard->ended.add(why.code); };
-    return target;
-  }
-  bool reached(std::uint64_t cursor) {
-    return pages.wait([&](const auto& all) { return !all.empty() && all.back().last >= cursor; });
-  }
-};
 
 class SessionTest : public ActorTest {
  protected:
@@ -89,7 +54,8 @@ class SessionTest : public ActorTest {
   }
 
   void start_hub() {
-    hub_ = system_.spawn(watch_hub, std::size_t{16});
+    hub_ = system_.spawn(watch_hub, std::size_t{16}, std::string("here"), routes_,
+                         std::shared_ptr<NodeNetwork>(std::make_shared<FakeNetwork>()));
     routes_->set_watch_hub(hub_);
   }
 
@@ -270,8 +236,9 @@ TEST_F(SessionTest, CommitsUnderAnotherClientIdAreRefused) {
 }
 
 TEST_F(SessionTest, ReceiptsThatDoNotHoldAreRefusedBeforeTheShardIsAsked) {
-  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
-                       std::chrono::system_clock::now().time_since_epoch()).count();
+  const auto now =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
   const Receipt good = keys_->sign({sha256("x"), 1, account, Timestamp{now}, {}});
   auto forged = good;
   forged.bytes = 2;
@@ -292,7 +259,9 @@ TEST_F(SessionTest, ReceiptsThatDoNotHoldAreRefusedBeforeTheShardIsAsked) {
 SealerActor::behavior_type keeping_sealer(SealerActor::pointer, std::shared_ptr<Events<StoreBlock>> kept) {
   return {
       [kept](const StoreBlock& message) { kept->add(message); },
-      [](const FetchBlock& message) { message.reply(Error{Errc::not_found, "none"}); },
+      [](const FetchBlock& message) {
+        message.reply(Error{Errc::not_found, "none"});
+      },
       [](const ReadBlock&) {},
       [](const OpenBlock&) {},
   };
@@ -337,13 +306,110 @@ TEST_F(SessionTest, WhatWasAskedIsAnsweredWhenTheSessionEnds) {
 }
 
 TEST_F(SessionTest, EndsWithTheDoorThatWouldTellOfRevocations) {
-  const auto door = system_.spawn(watch_hub, std::size_t{16});  // any actor
-  const auto opened = system_.spawn(session, SessionIdentity{account, "ada", client, "device", door.address()}, keys_,
-                                    routes_);
+  const auto door = hub_;  // any actor
+  const auto opened =
+      system_.spawn(session, SessionIdentity{account, "ada", client, "device", door.address()}, keys_, routes_);
   std::promise<void> ended;
   opened->attach_functor([&] { ended.set_value(); });
   stop(door);
   EXPECT_EQ(ended.get_future().wait_for(patience), std::future_status::ready);
+}
+
+// Of one shard that has every slot.
+std::shared_ptr<const cluster::ClusterMap> map_of(std::uint32_t id) {
+  cluster::directory::SlotMap map;
+  cluster::directory::Shard shard;
+  shard.id.value = id;
+  shard.slots = {cluster::directory::all_slots};
+  map.shards = {shard};
+  return std::make_shared<cluster::ClusterMap>(std::move(map));
+}
+
+class SessionFloorTest : public SessionTest {
+ protected:
+  void SetUp() override {
+    SessionTest::SetUp();
+    shard_->asked = [this](const Ask& message) { asked_.add(message); };
+    shard_->command = [](const cluster::Command&) -> cluster::CommandResult { return CommitResult{{}, Cursor{4}}; };
+    routes_->set_map(map_of(2));
+    open({});
+  }
+  void open(cluster::Seen seen) {
+    stop(session_);
+    cluster::Floor floor;
+    floor.raise(seen);
+    session_ = system_.spawn(session, SessionIdentity{account, "ada", client, "device", {}, floor}, keys_, routes_);
+  }
+  Ask last_read() {
+    EXPECT_TRUE(usage());
+    return asked_.all().back();
+  }
+  Events<Ask> asked_;
+};
+
+TEST_F(SessionFloorTest, TheFirstReadOfASessionThatHasSeenNothingIsLinearizable) {
+  shard_->index = 12;
+  EXPECT_TRUE(last_read().linearizable);
+  const auto next = last_read();
+  EXPECT_FALSE(next.linearizable);
+  EXPECT_EQ(next.floor, 12u);
+  EXPECT_EQ(next.target.shard, 2u);
+  EXPECT_EQ(next.target.slot, slot_of(account).value);
+}
+
+TEST_F(SessionFloorTest, WhatOpenedTheSessionIsItsFloor) {
+  open({true, cluster::directory::ShardId{2}, 40});
+  const auto first = last_read();
+  EXPECT_FALSE(first.linearizable);
+  EXPECT_EQ(first.floor, 40u);
+}
+
+TEST_F(SessionFloorTest, AUserSeesTheirOwnWrites) {
+  open({true, cluster::directory::ShardId{2}, 40});
+  shard_->index = 55;
+  ASSERT_TRUE(commit(client));
+  shard_->index = 50;  // a replica that lags, and answers all the same
+  EXPECT_EQ(last_read().floor, 55u);
+  EXPECT_EQ(last_read().floor, 55u) << "and never goes back";
+}
+
+TEST_F(SessionFloorTest, InAnotherShardTheFloorBeginsAnew) {
+  open({true, cluster::directory::ShardId{2}, 900});
+  routes_->set_map(map_of(3));
+  shard_->index = 7;
+  const auto first = last_read();
+  EXPECT_TRUE(first.linearizable);
+  EXPECT_EQ(first.target.shard, 3u);
+  const auto second = last_read();
+  EXPECT_FALSE(second.linearizable);
+  EXPECT_EQ(second.floor, 7u);
+}
+
+TEST_F(SessionFloorTest, AWatchReadsNoOlderThanWhatItWasToldOf) {
+  open({true, cluster::directory::ShardId{2}, 40});
+  Watcher watcher;
+  ASSERT_TRUE(watch(watcher));
+  ASSERT_TRUE(asked_.wait_count(1));
+  ASSERT_TRUE(usage()) << "so the watch has found nothing by now";
+  end_ = 1;
+  caf::anon_send(hub_, JournalGrew{account.value, 1, 2, 70, true});
+  ASSERT_TRUE(watcher.reached(1));
+  EXPECT_TRUE(asked_.wait([](const auto& all) {
+    return std::any_of(all.begin(), all.end(), [](const Ask& one) { return !one.linearizable && one.floor == 70; });
+  }));
+}
+
+TEST_F(SessionFloorTest, RefusalsOfAShardAreErrorsThatMayBeRetried) {
+  for (const auto& [served, code] :
+       {std::pair(Served::not_leader, Errc::unavailable), std::pair(Served::not_here, Errc::unavailable),
+        std::pair(Served::behind, Errc::unavailable), std::pair(Served::unknown, Errc::unavailable),
+        std::pair(Served::busy, Errc::busy)}) {
+    shard_->raw = [served](const Target&, bool) { return Answer{{}, served, 99, 0}; };
+    EXPECT_EQ(std::get<Error>(*usage()).code, code);
+    EXPECT_EQ(commit(client).error().code, code);
+  }
+  shard_->raw = nullptr;
+  EXPECT_TRUE(last_read().linearizable) << "what was refused has shown nothing";
 }
 
 TEST_F(SessionTest, AShardThatIsNotThereIsUnavailableAtOnce) {

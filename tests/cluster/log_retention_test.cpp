@@ -1,3 +1,4 @@
+// How much of a log is kept for followers: the bounds of entries and of bytes.
 #include "cluster/log_retention.hpp"
 
 #include <gtest/gtest.h>

@@ -96,5 +96,45 @@ TEST(Raft, AFollowerThatHearsThatItsLeaderIsDownAsksAtOnce) {
   EXPECT_EQ(raft.role(), Role::pre_candidate);
 }
 
+TEST(Raft, AResigningLeaderTellsTheVoterWithTheLongestLog) {
+  auto raft = fresh(1, voters({1, 2, 3}));
+  Instant now(0);
+  EXPECT_TRUE(raft.take_ready(now).empty());
+  raft.resign(now);
+  EXPECT_TRUE(raft.take_ready(now).empty()) << "only a leader has something to hand on";
+  now = raft.deadline();
+  raft.tick(now);
+  raft.take_ready(now);
+  raft.receive({ReplicaId{2}, ReplicaId{1}, 1, VoteAnswer{true, true}}, now);
+  const auto vote = raft.take_ready(now);
+  ASSERT_TRUE(vote.store);
+  raft.stored(vote.store->number, now);
+  raft.receive({ReplicaId{3}, ReplicaId{1}, 1, VoteAnswer{false, true}}, now);
+  ASSERT_EQ(raft.role(), Role::leader);
+  const auto office = raft.take_ready(now);
+  raft.receive({ReplicaId{3}, ReplicaId{1}, 1, AppendAnswer{true, 1, 0, 0}}, now);
+  raft.take_ready(now);
+  raft.resign(now);
+  EXPECT_EQ(raft.role(), Role::follower);
+  EXPECT_EQ(raft.term(), 1u);
+  const auto last = raft.take_ready(now);
+  ASSERT_EQ(last.messages.size(), 1u);
+  EXPECT_EQ(last.messages[0], (Message{ReplicaId{1}, ReplicaId{3}, 1, TransferNow{}}));
+}
+
+TEST(Raft, WhoIsAloneKeepsNothingInMemoryForOthers) {
+  auto raft = fresh(1, voters({1}));
+  EXPECT_TRUE(raft.alone());
+  EXPECT_FALSE(fresh(1, voters({1, 2})).alone());
+  EXPECT_FALSE(fresh(1, voters({2})).alone());
+  EXPECT_FALSE(fresh(1, voters({1}).with_learner(ReplicaId{2})).alone());
+  raft.tick(Instant(0));
+  raft.stored(raft.take_ready(Instant(0)).store->number, Instant(0));
+  EXPECT_TRUE(raft.propose("a", Instant(0)).ok());
+  raft.stored(raft.take_ready(Instant(0)).store->number, Instant(0));
+  EXPECT_EQ(raft.take_ready(Instant(0)).apply.size(), 2u);
+  EXPECT_EQ(raft.log().cache_bytes(), 0u);
+}
+
 }  // namespace
 }  // namespace cairn::cluster

@@ -342,6 +342,34 @@ TEST_F(RoutingTest, AFrozenNodeIsOvertakenAndThenAvoided) {
   EXPECT_EQ(sent().node, frozen.node) << "it is tried again";
 }
 
+// Somebody who reads all the time, as the node freezes that answers; each other node answers in a millisecond.
+TEST_F(RoutingTest, AFrozenNodeLeavesNoGapInReads) {
+  map(slots_of_three(1, 3));
+  read();
+  const auto frozen = sent();
+  answer(frozen, Outcome::done);
+  Duration longest{0};
+  std::multimap<Instant, SendAttempt> answers;
+  for (int reads = 0; reads < 2'000; ++reads) {
+    const auto began = now_;
+    const auto request = read(static_cast<std::uint64_t>(reads));
+    for (bool done = false; !done;) {
+      for (const auto& send : sends())
+        if (send.node != frozen.node) answers.emplace(now_ + 1ms, send);
+      now_ = std::min(routing_.deadline(), answers.empty() ? never : answers.begin()->first);
+      ASSERT_NE(now_, never);
+      routing_.tick(now_);
+      while (!answers.empty() && answers.begin()->first <= now_) {
+        done = answer(answers.begin()->second, Outcome::done, 0, 5'000) == request || done;
+        answers.erase(answers.begin());
+      }
+    }
+    longest = std::max(longest, now_ - began);
+  }
+  EXPECT_LE(longest, 25ms);
+  EXPECT_LT(now_, Instant(1'000'000) + 3s) << "most must not wait for a hedge";
+}
+
 TEST_F(RoutingTest, OneWhoWaitsForAFloorIsNotAvoidedAtOnce) {
   map(slots_of_three(1, 3));
   std::string first;

@@ -90,7 +90,10 @@ TEST(RowStream, KeepsItsForm) {
   ASSERT_TRUE(table->begin_checkpoint()->write().ok());
   const auto sealed = seal_row("a", "x");
   ASSERT_EQ(sealed.size(), 5u);
-  EXPECT_EQ(whole(*table, [] { return std::size_t{100}; }), Bytes("\x01" "a\x05", 3) + sealed + Bytes("\0\x01", 2));
+  EXPECT_EQ(whole(*table, [] { return std::size_t{100}; }), Bytes("\x01"
+                                                                  "a\x05",
+                                                                  3) +
+                                                                sealed + Bytes("\0\x01", 2));
 }
 
 TEST(RowStream, RotInARowIsFoundWhereItIsRead) {
