@@ -17,6 +17,7 @@
 #include "actors/log.hpp"
 #include "actors/peers.hpp"
 #include "actors/router.hpp"
+#include "actors/rpc_admin.hpp"
 #include "actors/rpc_server.hpp"
 #include "actors/session.hpp"
 #include "actors/sign_in.hpp"
@@ -70,12 +71,17 @@ class RunningNode final : public Node {
       server_ = std::move(*server);
     }
     CAIRN_TRY(start_children());
+    // Before the node is ready, so that an operator can see what it waits for.
+    auto admin = RpcAdmin::start(config_, AdminOf{system_, routes_, supervisor_, rpc_address()});
+    if (!admin) return admin.error();
+    admin_ = std::move(*admin);
     return wait_ready();
   }
 
   void stop() override {
     if (stopped_) return;
     stopped_ = true;
+    if (admin_) admin_->stop();
     if (server_) server_->stop();
     if (peers_) peers_->stop();
     if (supervisor_) caf::anon_send(supervisor_, StopAll{});
@@ -83,6 +89,7 @@ class RunningNode final : public Node {
     // Sessions end with their connections. Their last callbacks need the RPC loops, which go after this.
     system_.await_all_actors_done();
     server_.reset();
+    admin_.reset();
   }
 
   bool failed() const override { return failed_; }
@@ -253,6 +260,7 @@ class RunningNode final : public Node {
   Reply<bool> ready_{[this](Result<bool> ready) { ready_promise_.set_value(std::move(ready)); }};
   SupervisorActor supervisor_;
   std::unique_ptr<RpcServer> server_;
+  std::unique_ptr<RpcAdmin> admin_;
   std::atomic<bool> failed_ = false;
   bool stopped_ = false;
 };

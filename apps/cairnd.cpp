@@ -11,6 +11,7 @@
 #include "actors/log.hpp"
 #include "actors/node.hpp"
 #include "cluster/config.hpp"
+#include "protocol/version.hpp"
 
 namespace {
 
@@ -18,6 +19,7 @@ namespace {
 enum Exit { ok = 0, bad_usage = 2, bad_config = 3, did_not_start = 4, gave_up = 70 };
 
 constexpr const char* footer =
+    "Once it is up it prints one line: cairnd ready: rpc ADDRESS, or link ADDRESS if it serves no clients.\n"
     "Without a configuration every role runs in this process, on loopback, with data in ./cairn-data.\n"
     "Every key is documented in configs/reference.toml (--print-config writes it).\n"
     "\n"
@@ -53,7 +55,11 @@ bool read_config(const Flags& flags, cairn::cluster::Config& config) {
   config = parsed.config;
   if (!flags.data.empty()) config.node.data = flags.data;
   if (!flags.listen.empty()) config.rpc.listen = flags.listen;
-  return parsed.errors.empty();
+  if (!parsed.errors.empty()) return false;
+  // What the flags changed must fit the rest too.
+  const auto errors = cairn::cluster::check_config(config);
+  for (const auto& error : errors) std::cerr << "cairnd: " << error.key << ": " << error.message << '\n';
+  return errors.empty();
 }
 
 // Blocked before any thread starts, so that they reach sigtimedwait() in main alone.
@@ -75,7 +81,8 @@ int run(const cairn::cluster::Config& config) {
     std::cerr << "cairnd: " << node.error().message << '\n';
     return node.error().code == cairn::Errc::bad_config ? bad_config : did_not_start;
   }
-  std::cout << "cairnd ready: rpc " << (*node)->rpc_address() << std::endl;
+  const auto rpc = (*node)->rpc_address();
+  std::cout << "cairnd ready: " << (rpc.empty() ? "link " + (*node)->link_address() : "rpc " + rpc) << std::endl;
   const timespec poll{0, 200'000'000};
   while (sigtimedwait(&signals, nullptr, &poll) < 0)
     if ((*node)->failed()) {
@@ -99,7 +106,7 @@ int main(int argc, char** argv) {
       ->type_name("HOST:PORT");
   app.add_flag("--check-config", flags.check_config, "Read the configuration, say what is wrong with it, and end");
   app.add_flag("--print-config", flags.print_config, "Print the reference configuration and end");
-  app.set_version_flag("--version", "cairnd 0.1.0");
+  app.set_version_flag("--version", "cairnd " + std::string(cairn::version));
   app.footer(footer);
   try {
     app.parse(argc, argv);

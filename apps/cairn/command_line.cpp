@@ -7,11 +7,10 @@
 
 #include "apps/cairn/completion.hpp"
 #include "protocol/names.hpp"
+#include "protocol/version.hpp"
 
 namespace cairn::apps {
 namespace {
-
-constexpr const char* version = "cairn 0.1.0";
 
 std::string top_footer() {
   return "Paths in the drive are absolute, with or without the first '/'. A target is the new entry itself; written\n"
@@ -56,7 +55,7 @@ CommandLine::CommandLine()
     : app_(std::make_unique<CLI::App>("Your drive on a Cairn server.", "cairn")),
       patience_seconds_(static_cast<std::uint64_t>(read_.globals.patience.count())) {
   auto& app = *app_;
-  app.set_version_flag("--version", version, "Show the version and end");
+  app.set_version_flag("--version", "cairn " + std::string(version), "Show the version and end");
   app.set_help_flag("-h,--help", "Show this help and end");
   app.require_subcommand(1);
   app.footer(&top_footer);
@@ -73,6 +72,7 @@ CommandLine::CommandLine()
   add_transfer_commands();
   add_other_commands();
   add_admin_commands();
+  add_cluster_commands();
 }
 
 CommandLine::~CommandLine() = default;
@@ -247,10 +247,14 @@ void CommandLine::add_other_commands() {
 }
 
 void CommandLine::add_admin_commands() {
-  auto* admin = app_->add_subcommand("admin", "Run a cluster: its certificates");
+  auto* admin = app_->add_subcommand("admin", "Run a cluster: its certificates, its settings, its nodes");
   admin->fallthrough();
   admin->require_subcommand(1);
-  admin->footer(examples_text("  cairn admin init-ca\n  cairn admin issue node-1 --out node-1\n"));
+  admin->footer(
+      examples_text("  cairn admin init-ca\n"
+                    "  cairn admin issue node-1 --out node-1\n"
+                    "  cairn admin drain node-3\n"
+                    "  cairn admin set dead-after-millis 5000 --socket cairn-data/admin.socket\n"));
   {
     auto [sub, command] = add<InitAuthority>(*admin, "init-ca", "Make a new cluster's certificate authority",
                                              "  cairn admin init-ca                   in ./cairn-ca\n"
@@ -266,6 +270,91 @@ void CommandLine::add_admin_commands() {
     sub->add_option("node", command->node, "The node's name: a-z, 0-9, - and .")->required()->type_name("NODE");
     sub->add_option("--ca", command->authority, "The folder of ca.pem and ca.key (cairn-ca)")->type_name("LOCAL");
     sub->add_option("--out", command->out, "Where NODE.pem and NODE.key are put (.)")->type_name("LOCAL");
+  }
+  const auto to_node = [](CLI::App* sub, AdminOf& of) {
+    sub->add_option("--socket", of.socket, "The Admin socket of the node to speak to")->type_name("FILE");
+    sub->add_option("--data", of.data, "Else any node of the cluster in this folder (cairn-cluster)")
+        ->type_name("LOCAL");
+  };
+  {
+    auto [sub, command] =
+        add<AdminSet>(*admin, "set", "Change a setting of the cluster; cairn cluster status lists them");
+    sub->add_option("name", command->name, "The setting")->required()->type_name("NAME");
+    sub->add_option("value", command->value, "Its value; without it the default again")->type_name("VALUE");
+    to_node(sub, command->of);
+  }
+  {
+    auto [sub, command] = add<AdminDrain>(*admin, "drain", "Have a node's replicas moved to others",
+                                          "  cairn admin drain node-3\n  cairn admin drain node-3 --undo\n");
+    sub->add_option("node", command->node, "The node's name")->required()->type_name("NODE");
+    sub->add_flag("--undo", command->undo, "Let it hold replicas again");
+    to_node(sub, command->of);
+  }
+  {
+    auto [sub, command] = add<AdminTransfer>(*admin, "transfer", "Hand the leadership of a shard to another node",
+                                             "  cairn admin transfer 2 node-3\n");
+    sub->add_option("shard", command->shard, "The shard's number")->required()->type_name("SHARD");
+    sub->add_option("node", command->node, "A node with a replica of it")->required()->type_name("NODE");
+    to_node(sub, command->of);
+  }
+  {
+    auto [sub, command] = add<AdminRestart>(*admin, "restart", "Restart an actor of one node",
+                                            "  cairn admin restart router --socket cairn-data/admin.socket\n");
+    sub->add_option("actor", command->actor, "Its name, as cairn cluster status --json shows it")
+        ->required()
+        ->type_name("ACTOR");
+    sub->add_option("--socket", command->of.socket, "The Admin socket of the node")->required()->type_name("FILE");
+  }
+}
+
+void CommandLine::add_cluster_commands() {
+  auto* cluster = app_->add_subcommand("cluster", "Start, watch and stop a cluster on this machine");
+  cluster->fallthrough();
+  cluster->require_subcommand(1);
+  cluster->footer(
+      examples_text("  cairn cluster up configs/three-nodes\n"
+                    "  cairn cluster status --watch\n"
+                    "  cairn cluster down\n"));
+  const auto folder = [](CLI::App* sub, std::string& data) {
+    sub->add_option("--data", data, "The cluster's folder: data, certificates, logs, pid files (cairn-cluster)")
+        ->type_name("LOCAL");
+  };
+  {
+    auto [sub, command] =
+        add<ClusterUp>(*cluster, "up", "Start the nodes of these configurations, and wait till they serve",
+                       "  cairn cluster up configs/three-nodes\n"
+                       "  cairn cluster up configs/three-nodes/node-2.toml   that one again\n"
+                       "  cairn cluster up configs/five-nodes --data /srv/cairn\n");
+    sub->add_option("configs", command->configs, "Configuration files, or folders of *.toml: one for each node")
+        ->required()
+        ->type_name("LOCAL");
+    folder(sub, command->data);
+    sub->add_option("--cairnd", command->cairnd, "The server program (beside this one, else on the PATH)")
+        ->type_name("FILE");
+    sub->add_option("--wait", command->wait_seconds, "Seconds till all must serve (60)")
+        ->type_name("SECONDS")
+        ->check(CLI::Range(1, 86'400));
+  }
+  {
+    auto [sub, command] = add<ClusterDown>(*cluster, "down", "Stop the nodes",
+                                           "  cairn cluster down\n  cairn cluster down --delete --yes\n");
+    folder(sub, command->data);
+    sub->add_option("--wait", command->wait_seconds, "Seconds till all must have stopped (30)")
+        ->type_name("SECONDS")
+        ->check(CLI::Range(1, 86'400));
+    sub->add_flag("--force", command->force, "Kill what has not stopped by then");
+    sub->add_flag("--delete", command->remove, "Then delete all that the cluster keeps: files, accounts, keys");
+    sub->add_flag("--yes", command->yes, "Do not ask before deleting");
+  }
+  {
+    auto [sub, command] = add<ClusterStatus>(*cluster, "status", "Show nodes, shards and what is not as it should be",
+                                             "  cairn cluster status\n"
+                                             "  cairn cluster status --json | jq .problems\n"
+                                             "  cairn cluster status --socket cairn-data/admin.socket\n");
+    folder(sub, command->data);
+    sub->add_option("--socket", command->sockets, "The Admin sockets of nodes, in place of a cluster's folder")
+        ->type_name("FILE");
+    sub->add_flag("-w,--watch", command->watch, "Show it again every two seconds, until interrupted");
   }
 }
 

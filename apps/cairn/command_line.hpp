@@ -40,6 +40,7 @@ class CommandLine {
   void add_transfer_commands();
   void add_other_commands();
   void add_admin_commands();
+  void add_cluster_commands();
 
   /// A command that fills the struct it returns.
   template <class C>

@@ -109,9 +109,56 @@ struct IssueCertificate {
   std::string out = ".";               ///< folder
 };
 
+/// Where `cairn cluster up` keeps a cluster.
+inline const std::string default_cluster_folder = "cairn-cluster";
+
+struct ClusterUp {
+  std::vector<std::string> configs;  ///< files, or folders of them
+  std::string data = default_cluster_folder;
+  std::string cairnd;  ///< "": beside this program, else as the shell would find it
+  std::uint64_t wait_seconds = 60;
+};
+struct ClusterDown {
+  std::string data = default_cluster_folder;
+  std::uint64_t wait_seconds = 30;
+  bool force = false;
+  bool remove = false;  ///< all that the cluster keeps
+  bool yes = false;
+};
+struct ClusterStatus {
+  std::string data = default_cluster_folder;
+  std::vector<std::string> sockets;  ///< in place of those of the folder
+  bool watch = false;
+};
+/// Which node an operator speaks to: the one at `socket`, or any of the cluster in `data`.
+struct AdminOf {
+  std::string socket;
+  std::string data = default_cluster_folder;
+};
+struct AdminSet {
+  std::string name;
+  std::string value;
+  AdminOf of;
+};
+struct AdminDrain {
+  std::string node;
+  bool undo = false;
+  AdminOf of;
+};
+struct AdminTransfer {
+  std::uint32_t shard = 0;
+  std::string node;
+  AdminOf of;
+};
+struct AdminRestart {
+  std::string actor;
+  AdminOf of;
+};
+
 using Command = std::variant<Login, Logout, Passwd, ListDevices, RevokeDevice, Df, Ls, Stat, Mkdir, Mv, Rm, History,
                              Revert, Restore, ListTrash, EmptyTrash, Purge, Put, Get, Cat, Sync, Watch, Completion,
-                             InitAuthority, IssueCertificate>;
+                             InitAuthority, IssueCertificate, ClusterUp, ClusterDown, ClusterStatus, AdminSet,
+                             AdminDrain, AdminTransfer, AdminRestart>;
 
 // Each does its work, says what it did, and answers the exit code (exit_codes.hpp).
 
@@ -140,5 +187,12 @@ int run(const Watch& command, Context& context);
 int run(const Completion& command, Context& context);
 int run(const InitAuthority& command, Context& context);
 int run(const IssueCertificate& command, Context& context);
+int run(const ClusterUp& command, Context& context);
+int run(const ClusterDown& command, Context& context);
+int run(const ClusterStatus& command, Context& context);
+int run(const AdminSet& command, Context& context);
+int run(const AdminDrain& command, Context& context);
+int run(const AdminTransfer& command, Context& context);
+int run(const AdminRestart& command, Context& context);
 
 }  // namespace cairn::apps

@@ -134,6 +134,15 @@ TEST(CommandLine, WrongUseIsCodeTwoAndSaysWhy) {
       {{"admin"}, "subcommand"},
       {{"admin", "issue"}, "node"},
       {{"admin", "init-ca", "a", "b"}, "b"},
+      {{"admin", "drain"}, "node"},
+      {{"admin", "transfer", "two", "node-1"}, "two"},
+      {{"admin", "transfer", "2"}, "node"},
+      {{"admin", "restart", "router"}, "--socket"},
+      {{"cluster"}, "subcommand"},
+      {{"cluster", "up"}, "configs"},
+      {{"cluster", "up", "x", "--wait", "0"}, "--wait"},
+      {{"cluster", "down", "x"}, "x"},
+      {{"cluster", "restart"}, "subcommand"},
   };
   for (const auto& [arguments, word] : cases) {
     const auto result = read(arguments);
@@ -147,10 +156,11 @@ TEST(CommandLine, HelpListsEveryCommandExitCodeAndAnExample) {
   const auto help = read({"--help"});
   EXPECT_EQ(help.exit, 0);
   EXPECT_FALSE(help.command);
-  for (const std::string word :
-       {"login", "logout", "passwd", "devices", "df", "ls", "stat", "mkdir", "mv", "rm", "history", "revert", "restore",
-        "trash", "put", "get", "cat", "sync", "watch", "completion", "admin", "--json", "--server", "Examples:",
-        "XDG_CONFIG_HOME"})
+  for (const std::string word : {"login",     "logout",         "passwd", "devices", "df",      "ls",
+                                 "stat",      "mkdir",          "mv",     "rm",      "history", "revert",
+                                 "restore",   "trash",          "put",    "get",     "cat",     "sync",
+                                 "watch",     "completion",     "admin",  "cluster", "--json",  "--server",
+                                 "Examples:", "XDG_CONFIG_HOME"})
     EXPECT_THAT(help.text, HasSubstr(word));
   for (const auto code : {"  0 ", "  1 ", "  2 ", "  3 ", "  4 ", "  5 ", "  6 ", "  7 ", "  8 ", "  9 ", "  130 "})
     EXPECT_THAT(help.text, HasSubstr(code));

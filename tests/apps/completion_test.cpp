@@ -43,6 +43,8 @@ TEST(Completion, BashOffersCommands) {
   EXPECT_THAT(offered({"cairn", "trash", ""}), AllOf(HasSubstr("\nempty\n"), HasSubstr("\npurge\n")));
   EXPECT_THAT(offered({"cairn", "completion", "z"}), HasSubstr("\nzsh\n"));
   EXPECT_THAT(offered({"cairn", "admin", ""}), AllOf(HasSubstr("\ninit-ca\n"), HasSubstr("\nissue\n")));
+  EXPECT_THAT(offered({"cairn", "cluster", ""}),
+              AllOf(HasSubstr("\nup\n"), HasSubstr("\ndown\n"), HasSubstr("\nstatus\n")));
   EXPECT_THAT(offered({"cairn", "admin", "issue", "--"}), AllOf(HasSubstr("\n--ca\n"), HasSubstr("\n--out\n")));
 }
 
@@ -57,6 +59,7 @@ TEST(Completion, BashOffersLocalFilesWhereTheyBelong) {
   EXPECT_THAT(offered({"cairn", "put", "loc"}), HasSubstr("\nlocal-file.txt\n"));
   EXPECT_THAT(offered({"cairn", "login", "--tls-ca", "loc"}), HasSubstr("\nlocal-file.txt\n"));
   EXPECT_THAT(offered({"cairn", "admin", "init-ca", "loc"}), HasSubstr("\nlocal-file.txt\n"));
+  EXPECT_THAT(offered({"cairn", "cluster", "up", "loc"}), HasSubstr("\nlocal-file.txt\n"));
   EXPECT_THAT(offered({"cairn", "rm", "loc"}), Not(HasSubstr("local-file")));
 }
 
