@@ -50,7 +50,7 @@ FoundingPlan plan_of(const cluster::Config& config) {
 class DirectoryService {
  public:
   DirectoryService(DirectoryActor::pointer self, const cluster::Config& config, std::shared_ptr<Routes> routes,
-                   std::shared_ptr<Peers> peers, DirectoryPace pace)
+                   std::shared_ptr<NodeNetwork> peers, DirectoryPace pace)
       : self_(self),
         name_(config.node.name),
         plan_(plan_of(config)),
@@ -224,6 +224,7 @@ class DirectoryService {
   }
 
   void decide() {
+    notice_standstill();  // also when it was in the middle of a round
     const auto now = pace_.clock();
     const auto decisions = reconcile(state_, observed_, now, cluster::directory::reconcile_settings(state_.settings));
     remember(observed_, state_, decisions, now);
@@ -321,7 +322,7 @@ class DirectoryService {
   std::string name_;
   FoundingPlan plan_;
   std::shared_ptr<Routes> routes_;
-  std::shared_ptr<Peers> peers_;
+  std::shared_ptr<NodeNetwork> peers_;
   DirectoryPace pace_;
   cluster::RateLimit notes_allowed_{limits::max_notes_at_once, limits::note_interval, limits::max_nodes};
 
@@ -348,7 +349,7 @@ class DirectoryService {
 }  // namespace
 
 DirectoryActor::behavior_type directory_service(DirectoryActor::pointer self, cluster::Config config,
-                                                std::shared_ptr<Routes> routes, std::shared_ptr<Peers> peers,
+                                                std::shared_ptr<Routes> routes, std::shared_ptr<NodeNetwork> peers,
                                                 DirectoryPace pace) {
   auto state = std::make_shared<DirectoryService>(self, config, std::move(routes), std::move(peers), std::move(pace));
   return {

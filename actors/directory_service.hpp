@@ -25,7 +25,7 @@ struct DirectoryPace {
 
 /// Of `config` it goes by the node's name and by cluster.
 DirectoryActor::behavior_type directory_service(DirectoryActor::pointer self, cluster::Config config,
-                                                std::shared_ptr<Routes> routes, std::shared_ptr<Peers> peers,
+                                                std::shared_ptr<Routes> routes, std::shared_ptr<NodeNetwork> peers,
                                                 DirectoryPace pace);
 
 }  // namespace cairn::actors

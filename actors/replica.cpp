@@ -88,8 +88,7 @@ void Replica::propose(Propose& message, Responder answer) {
     put_in_log(message, std::move(answer));
     return pump();
   }
-  if (!raft_.alone() || early_.size() >= limits::max_proposals_in_flight)
-    return answer(Served::not_leader, raft_.leader());
+  if (!raft_.alone() || early_.size() >= limits::max_proposals_in_flight) return look_elsewhere(answer);
   early_.push_back({std::move(message), std::move(answer)});
 }
 
@@ -101,8 +100,13 @@ void Replica::put_in_log(Propose& message, Responder answer) {
   if (raft_.handing_on()) return answer(Served::not_leader);
   const auto index = raft_.propose(std::move(message.command), steady_micros());
   if (index) return proposals_.add({*index, raft_.term(), std::move(*command), std::move(answer)});
-  if (index.error().code == Errc::unavailable) return answer(Served::not_leader, raft_.leader());
   answer(refusal(index.error()));
+}
+
+void Replica::look_elsewhere(Responder& answer) {
+  answer(Served::not_leader, raft_.leader());
+  raft_.doubt_leader(steady_micros());
+  set_raft_timer();
 }
 
 // Nobody else can have committed what is not applied here.
@@ -132,7 +136,7 @@ void Replica::ask_linearizable(Ask& message, Responder responder) {
     reads_.add_round(*number, {std::move(message.query), std::move(responder)});
     return pump();
   }
-  if (number.error().code == Errc::unavailable) return responder(Served::not_leader, raft_.leader());
+  if (number.error().code == Errc::unavailable) return look_elsewhere(responder);
   responder(Answer{rows_.machine().query_error(number.error()), Served::done, rows_.applied(), 0});
 }
 

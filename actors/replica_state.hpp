@@ -60,6 +60,7 @@ class Replica {
   void put_in_log(Propose& message, Responder answer);
   void ask(Ask& message, Responder answer);
   void ask_linearizable(Ask& message, Responder answer);
+  void look_elsewhere(Responder& answer);
   void answer(WaitingReads::Read read);
   void expire_reads();
   Answer refusal(const Error& error);

@@ -91,6 +91,13 @@ void Raft::peer_down(ReplicaId peer, Instant now) {
   timer_ = earliest + Duration(random(static_cast<std::uint64_t>(options_.down_delay.count()) + 1));
 }
 
+void Raft::doubt_leader(Instant now) {
+  if (!quiescent_ || role_ != Role::follower) return;
+  quiescent_ = false;
+  contact_ = now;
+  reset_election_timer(now);
+}
+
 Result<std::uint64_t> Raft::propose(Bytes command, Instant now) {
   if (role_ != Role::leader) return Error{Errc::unavailable, "this replica does not lead its shard"};
   if (transfer_) return Error{Errc::busy, "the shard is handing on its leadership"};

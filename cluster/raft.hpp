@@ -101,6 +101,10 @@ class Raft {
   /// The link to `peer` is down. If it led, this replica campaigns within down_delay.
   void peer_down(ReplicaId peer, Instant now);
 
+  /// Somebody looks for the leader here in vain: if it ended without a word while the group was silent, this replica
+  /// finds out within an election timeout.
+  void doubt_leader(Instant now);
+
   /// Puts a command at the end of the leader's log and answers its index; it is committed if the entry
   /// applied at that index has term(). unavailable: not the leader (see leader()); busy: too much in
   /// flight, or leadership is being handed on; disk_full: the store refuses.

@@ -103,17 +103,25 @@ inline ReplicaActor::behavior_type fake_leader(ReplicaActor::pointer, cluster::d
       [](const Stored&) {},
       [](const LogCompacted&) {},
       [](const CheckpointWritten&) {},
+      [](const EntriesFetched&) {},
+      [](const LogReset&) {},
+      [](const WithdrawalMarked&) {},
+      [](const RotFound&) {},
+      [](const SnapshotPart&) {},
+      [](const SnapshotFailed&) {},
+      [](const SnapshotKept&) {},
+      [](const SnapshotRefused&) {},
+      [](const SnapshotInPlace&) {},
       [](const RaftTimer&) {},
       [](const TimerFired&) {},
   };
 }
 
 /// Links that keep what is sent.
-class FakePeers final : public Peers {
+class OrderNetwork final : public NodeNetwork {
  public:
-  explicit FakePeers(std::shared_ptr<GivenOrders> orders) : orders_(std::move(orders)) {}
+  explicit OrderNetwork(std::shared_ptr<GivenOrders> orders) : orders_(std::move(orders)) {}
 
-  void send(cluster::directory::ShardId, const cluster::Message&) override {}
   Result<void> send(const NodeName& to, Channel channel, Bytes frame) override {
     EXPECT_EQ(channel, Channel::control);
     const auto decoded = cluster::directory::decode_control_frame(frame);
@@ -121,12 +129,6 @@ class FakePeers final : public Peers {
     orders_->add({to, std::get<cluster::directory::Order>(*decoded)});
     return {};
   }
-  Result<void> set_peers(std::map<NodeName, LinkPeer>) override { return {}; }
-  std::string address() const override { return {}; }
-  std::vector<LinkStatus> status() const override { return {}; }
-  std::uint64_t strangers() const override { return 0; }
-  void inject(const NodeName&, LinkFault) override {}
-  void stop() override {}
 
  private:
   std::shared_ptr<GivenOrders> orders_;

@@ -102,6 +102,57 @@ TEST_F(ReplicaGroup, ALeaderThatEndsHandsItsOfficeOn) {
   EXPECT_TRUE(has_account(leader_but(first), "anna", true));
 }
 
+TEST_F(ReplicaGroup, ALeaderThatEndsWithoutAWordInASilentGroupIsMissedByWhoIsAsked) {
+  options_.raft.heartbeat_interval = std::chrono::milliseconds(10);
+  options_.raft.quiesce_after_heartbeats = 2;
+  found({1, 2, 3});
+  const auto first = leader();
+  const auto asked = follower(first);
+  ASSERT_TRUE(reaches(asked, propose(first, create_account("anna")).index));
+  // Nothing is heard of the leader for as long as it would take to miss it.
+  for (std::size_t before = 0; before != network_->brought(4);) {
+    before = network_->brought(4);
+    for (int i = 0; i < 3; ++i)
+      EXPECT_EQ(ask(asked, cluster::FindLogin{"anna"}, false, 1'000'000).served, Served::behind);
+  }
+  network_->drop([](const cluster::Message& m) { return std::holds_alternative<cluster::TransferNow>(m.body); });
+  kill(first, false);
+  const auto answer = propose(asked, create_account("bert"));
+  EXPECT_EQ(answer.served, Served::not_leader);
+  EXPECT_EQ(answer.leader, first) << "it knows no better";
+  EXPECT_TRUE(has_account(leader_but(first), "anna", true));
+}
+
+TEST_F(ReplicaGroup, WhatWasAnsweredOutlivesManyLeadersOnABadNetwork) {
+  options_.metadata.tick_interval = std::chrono::milliseconds(5);
+  options_.metadata.checkpoint_interval = std::chrono::milliseconds(50);
+  options_.log_entries_kept = 10;
+  found({1, 2, 3});
+  auto count = std::make_shared<std::atomic<unsigned>>(0);
+  network_->drop([=](const cluster::Message&) { return (++*count * 2'654'435'761u >> 16) % 100 < 5; });
+  std::vector<std::string> answered;
+  const auto make = [&](int how_many) {
+    for (int i = 0; i < how_many; ++i) {
+      answered.push_back("user-" + std::to_string(answered.size()));
+      ASSERT_GT(make_account(answered.back()), 0u);
+    }
+  };
+  for (int round = 0; round < 6; ++round) {
+    make(20);
+    const auto ended = leader();
+    if (round % 2) network_->cut(ReplicaId{ended});
+    kill(ended, round % 3 != 0);
+    make(20);
+    network_->heal();
+    ASSERT_TRUE(start(ended).ok());
+  }
+  const auto last = make_account("last");
+  for (const auto id : {1u, 2u, 3u}) {
+    ASSERT_TRUE(reaches(id, last)) << id;
+    for (const auto& login : answered) EXPECT_TRUE(has_account(id, login, false, last)) << id << " " << login;
+  }
+}
+
 TEST_F(ReplicaGroup, AReadAtOnceAfterACommitSeesIt) {
   found({1, 2, 3});
   const auto leads = leader();
