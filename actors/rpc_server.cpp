@@ -189,7 +189,11 @@ class Server final : public RpcServer {
     acceptors_.resize(config.rpc.threads);
     for (std::size_t i = 0; i < config.rpc.threads; ++i) {
       loops_.push_back(std::make_unique<KjLoop>(("rpc-" + std::to_string(i)).c_str()));
-      const RpcContext context{routes, loops_[i].get(), nullptr, config.rpc.callback_timeout, "cairn " + std::string(version),
+      const RpcContext context{routes,
+                               loops_[i].get(),
+                               nullptr,
+                               config.rpc.callback_timeout,
+                               "cairn " + std::string(version),
                                config.accounts.sign_up};
       try {
         loops_[i]->run([&](kj::AsyncIoContext& io) -> kj::Promise<void> {

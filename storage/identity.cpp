@@ -98,7 +98,10 @@ struct Closed {
 
 }  // namespace
 
-Identity::~Identity() { ::close(lock_); }
+Identity::~Identity() {
+  ::close(lock_);
+  ::close(folder_);
+}
 
 Result<void> Identity::write(const Values& values) {
   const auto path = directory_ + "/" + std::string(new_name);
@@ -108,7 +111,7 @@ Result<void> Identity::write(const Values& values) {
   if (::fsync(file.fd) != 0) return Error{Errc::io, "fsync " + path + ": " + std::strerror(errno)};
   const auto wanted = directory_ + "/" + std::string(file_name);
   if (::rename(path.c_str(), wanted.c_str()) != 0) return failed("rename " + path);
-  if (::fsync(lock_) != 0) return Error{Errc::io, "fsync " + directory_ + ": " + std::strerror(errno)};
+  if (::fsync(folder_) != 0) return Error{Errc::io, "fsync " + directory_ + ": " + std::strerror(errno)};
   values_ = values;
   return {};
 }
@@ -117,9 +120,12 @@ Result<std::unique_ptr<Identity>> Identity::open(const std::string& directory, c
                                                  const std::string& cluster, std::uint64_t data) {
   const auto opened = open_directory(directory);
   if (!opened) return Error{opened.error().code, directory + ": " + opened.error().message};
-  const int lock = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (lock < 0) return failed("open " + directory);
-  std::unique_ptr<Identity> identity(new Identity(directory, lock));
+  const int folder = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return failed("open " + directory);
+  const auto lock_path = directory + "/lock";
+  const int lock = ::open(lock_path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  std::unique_ptr<Identity> identity(new Identity(directory, folder, lock));
+  if (lock < 0) return failed("open " + lock_path);
   if (::flock(lock, LOCK_EX | LOCK_NB) != 0) return Error{Errc::busy, directory + " is in use by another process"};
 
   Values values{node, data, cluster, 0, false, {}};

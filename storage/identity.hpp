@@ -43,11 +43,13 @@ class Identity {
   Result<void> drop_replica(std::uint64_t replica);
 
  private:
-  Identity(std::string directory, int lock) : directory_(std::move(directory)), lock_(lock) {}
+  Identity(std::string directory, int folder, int lock)
+      : directory_(std::move(directory)), folder_(folder), lock_(lock) {}
   Result<void> write(const Values& values);
 
   std::string directory_;
-  int lock_;
+  int folder_;
+  int lock_;  ///< the file `lock`: the directory's own lock is for changes of the key file
   Values values_;
 };
 

@@ -3,10 +3,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
+#include "storage/seal.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace cairn::storage {
@@ -24,6 +26,15 @@ class IdentityTest : public ::testing::Test {
   test::TempDir folder_;
   std::string directory_ = folder_.path() + "/data";
 };
+
+TEST_F(IdentityTest, KeysAreMadeInADirectoryThatIsInUse) {
+  const auto identity = open();
+  ASSERT_TRUE(identity);
+  // It locks the directory itself for a moment, and waits for that without a bound.
+  alarm(20);
+  EXPECT_TRUE(KeyRing::open_or_create(directory_ + "/block-keys"));
+  alarm(0);
+}
 
 TEST_F(IdentityTest, CountsStartsAndRemembers) {
   {
