@@ -7,7 +7,7 @@ packages=(
   cmake ninja-build g++ pkg-config ccache mold ca-certificates git
   libcaf-dev libcapnp-dev capnproto liblmdb-dev libspdlog-dev libboost-dev libsodium-dev libssl-dev
   libzstd-dev libtomlplusplus-dev libcli11-dev nlohmann-json3-dev libunistring-dev libsqlite3-dev
-  prometheus-cpp-dev libgtest-dev libgmock-dev libbenchmark-dev
+  prometheus-cpp-dev libgtest-dev libgmock-dev libbenchmark-dev iproute2 libfaketime
 )
 
 say() { printf '\n== %s\n' "$*" >&2; }

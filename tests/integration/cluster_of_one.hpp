@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/integration/process.hpp"
+#include "tests/support/process.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace cairn::test {

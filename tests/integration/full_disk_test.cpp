@@ -2,39 +2,21 @@
 // again. On a small file system of its own; skipped where the test may not mount one.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/mount.h>
 
 #include <filesystem>
 
 #include "tests/integration/cluster_of_one.hpp"
 #include "tests/integration/local_tree.hpp"
+#include "tests/support/small_disk.hpp"
 
 namespace cairn::test {
 namespace {
 
 using testing::HasSubstr;
 
-/// A tmpfs of `megabytes`, unmounted with the object. `mounted` is false where that is not allowed.
-class SmallDisk {
- public:
-  explicit SmallDisk(int megabytes)
-      : mounted(mount("tmpfs", folder_.path().c_str(), "tmpfs", 0,
-                      ("size=" + std::to_string(megabytes) + "m").c_str()) == 0) {}
-  ~SmallDisk() {
-    if (mounted) umount2(folder_.path().c_str(), MNT_DETACH);
-  }
-  const std::string& path() const { return folder_.path(); }
-
- private:
-  TempDir folder_;
-
- public:
-  const bool mounted;
-};
-
 TEST(FullDisk, WritesAreRefusedReadsGoOnAndWritesResume) {
   const SmallDisk disk(360);
-  if (!disk.mounted) GTEST_SKIP() << "mounting is not allowed here";
+  if (!disk.mounted()) GTEST_SKIP() << "mounting is not allowed here";
   const TempDir folder;
   // The reserve for metadata is the smaller one: what is refused first is content.
   Server server("metadata.reserve = \"8MiB\"\nblocks.reserve = \"24MiB\"", disk.path());

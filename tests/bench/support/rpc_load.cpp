@@ -1,8 +1,10 @@
 #include "tests/bench/support/rpc_load.hpp"
 
+#include <algorithm>
 #include <condition_variable>
 #include <limits>
 #include <mutex>
+#include <span>
 
 namespace cairn::bench {
 namespace {
@@ -80,7 +82,8 @@ RpcClients::RpcClients(const std::string& address, const std::vector<RpcDevice>&
 LoadResult RpcClients::run(unsigned in_flight, double seconds, const RpcCall& call) {
   const auto started = seconds_now();
   std::vector<std::unique_ptr<Share>> shares;
-  for (auto& session : sessions_)
+  const auto used = std::min<std::size_t>(in_flight, sessions_.size());
+  for (auto& session : std::span(sessions_).first(used))
     shares.push_back(
         std::make_unique<Share>(session, std::numeric_limits<std::uint64_t>::max(), started + seconds, call));
   for (auto& share : shares) share->begin(in_flight / static_cast<unsigned>(shares.size()));

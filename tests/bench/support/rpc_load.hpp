@@ -38,8 +38,10 @@ RpcSession sign_up(const std::string& address, ClientId client);
 class RpcClients {
  public:
   RpcClients(const std::string& address, const std::vector<RpcDevice>& devices);
+  explicit RpcClients(std::vector<RpcSession> sessions) : sessions_(std::move(sessions)) {}
 
-  /// Keeps `in_flight` calls unanswered, spread over the sessions evenly, for `seconds`.
+  /// Keeps `in_flight` calls unanswered, spread over the sessions evenly (less than one each: over as many of them),
+  /// for `seconds`.
   LoadResult run(unsigned in_flight, double seconds, const RpcCall& call);
 
  private:

@@ -88,6 +88,7 @@ int run(int argc, char** argv, int bound_seconds, const std::function<void(const
   setting.arguments.assign(argv + 1, argv + argc);
   setting.folder = make_folder(program_folder.string());
   setting.cairnd = (program_folder.parent_path() / "apps" / "cairnd").string();
+  setting.etcd_client = (program_folder / "etcd_client").string();
   raise_open_files();
 
   sigset_t signals, before;

@@ -12,6 +12,7 @@ namespace cairn::bench {
 struct Setting {
   std::string folder;               ///< empty, on a disk (not in memory), removed afterwards
   std::string cairnd;               ///< the server's program, of the same build
+  std::string etcd_client;          ///< where scripts/bench puts etcd's client if it can build it
   std::vector<std::string> arguments;
 
   /// The number after `flag`, or `otherwise`.

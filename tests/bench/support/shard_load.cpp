@@ -62,7 +62,9 @@ void check(const cluster::QueryResult& result) {
 struct Proposals {
   using Message = actors::Propose;
   using Next = NextProposal;
-  static Message message(const cluster::Command& command) { return {{}, cluster::encode(command)}; }
+  static Message message(const cluster::Command& command) {
+    return {{0, cluster::slot_of(command).value_or(Slot{}).value}, cluster::encode(command)};
+  }
   static void check_answer(const Answer& answer) {
     check(need(cluster::decode_command_result(answer.result), "answer"));
   }

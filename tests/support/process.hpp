@@ -20,6 +20,8 @@ struct ProcessOptions {
   std::map<std::string, std::string> environment;  ///< beside that of the test
   std::string input;                               ///< given on standard input
   std::string folder;                              ///< to run in; "" is that of the test
+  std::string error_file;                          ///< takes standard error, after what it holds; "" keeps it here
+  int network = -1;                                ///< the network namespace to run in (Network::of())
 };
 
 /// A child whose output is kept until somebody asks for it.
@@ -38,6 +40,7 @@ class Process {
   bool running();
 
   void signal(int number);
+  pid_t pid() const { return pid_; }
   const std::string& out() const { return out_; }
   const std::string& err() const { return err_; }
 

@@ -1,8 +1,9 @@
-#include "tests/integration/process.hpp"
+#include "tests/support/process.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -43,6 +44,7 @@ int input_file(const std::string& input) {
   dup2(in, STDIN_FILENO);
   dup2(out, STDOUT_FILENO);
   dup2(err, STDERR_FILENO);
+  if (options.network >= 0 && setns(options.network, CLONE_NEWNET) != 0) _exit(127);
   if (!options.folder.empty() && chdir(options.folder.c_str()) != 0) _exit(127);
   for (const auto& [name, value] : options.environment) setenv(name.c_str(), value.c_str(), 1);
   std::vector<char*> arguments;
@@ -58,11 +60,17 @@ Process::Process(const ProcessOptions& options) {
   const auto out = make_pipe();
   const auto err = make_pipe();
   const int in = input_file(options.input);
+  int error_file = -1;
+  if (!options.error_file.empty()) {
+    error_file = open(options.error_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (error_file < 0) std::abort();
+  }
   const auto parent = getpid();
   pid_ = fork();
   if (pid_ < 0) std::abort();
-  if (pid_ == 0) become(options, in, out.write_end, err.write_end, parent);
+  if (pid_ == 0) become(options, in, out.write_end, error_file >= 0 ? error_file : err.write_end, parent);
   close(in);
+  if (error_file >= 0) close(error_file);
   close(out.write_end);
   close(err.write_end);
   out_fd_ = out.read_end;
