@@ -21,7 +21,7 @@ class IdleChild : public caf::event_based_actor {
  public:
   IdleChild(caf::actor_config& config, std::function<void()> ended)
       : caf::event_based_actor(config), ended_(std::move(ended)) {}
-  caf::behavior make_behavior() override { return {[](int) {}}; }
+  caf::behavior make_behavior() override { return {[this](int) { quit(); }}; }
   void on_exit() override { ended_(); }
 
  private:
@@ -253,7 +253,7 @@ TEST_F(Supervisor, AChildWhoseWorkIsDoneIsForgotten) {
   ASSERT_TRUE(happened("second starts", 1));
   {
     const std::lock_guard lock(mutex_);
-    caf::anon_send_exit(running_.at("second"), caf::exit_reason::normal);
+    caf::anon_send(running_.at("second"), 1);
   }
   ASSERT_TRUE(happened("second ends", 1));
   auto third = child("third");
