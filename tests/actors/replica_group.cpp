@@ -7,32 +7,24 @@
 namespace cairn::actors::test {
 namespace {
 
-AgentActor::behavior_type remembering_agent(AgentActor::pointer, std::shared_ptr<Told> told) {
+// They stand for actors of the node, and let go of what they do not know.
+
+caf::behavior remembering_agent(caf::event_based_actor* self, std::shared_ptr<Told> told) {
+  self->set_default_handler(caf::drop);
   return {
-      [](const ControlReceived&) {},
-      [](const LinkChanged&) {},
       [told](const ReplicaChanged& message) { told->changes.add(message); },
       [told](const ReplicaWithdrew& message) { told->withdrawals.add(message); },
-      [](const ReplicaSeen&) {},
-      [](const ReplicaFailed&) {},
-      [](const ReplicaDeleted&) {},
-      [](const PeerWarned&) {},
-      [](const GetNodeStatus&) {},
-      [](const TimerFired&) {},
   };
 }
 
-WatchHubActor::behavior_type remembering_hub(WatchHubActor::pointer, std::shared_ptr<Told> told) {
-  return {
-      [told](const JournalGrew& message) { told->growth.add(message); },
-      [](const WatchReceived&) {},
-      [](const LinkChanged&) {},
-      [](const ReplicaChanged&) {},
-      [](const MapChanged&) {},
-      [](const TimerFired&) {},
-      [](const Subscribe&) {},
-      [](const Unsubscribe&) {},
-  };
+caf::behavior remembering_hub(caf::event_based_actor* self, std::shared_ptr<Told> told) {
+  self->set_default_handler(caf::drop);
+  return {[told](const JournalGrew& message) { told->growth.add(message); }};
+}
+
+caf::behavior remembering_directory(caf::event_based_actor* self, std::shared_ptr<Told> told) {
+  self->set_default_handler(caf::drop);
+  return {[told](const ReplicaChanged& message) { told->to_directory.add(message); }};
 }
 
 }  // namespace
@@ -97,12 +89,12 @@ Result<void> ReplicaGroupTest::start(std::uint64_t number, bool joins) {
   opened->disk = running.disk;
   running.routes = std::make_shared<Routes>();
   running.told = std::make_shared<Told>();
-  const auto agent = system_.spawn(remembering_agent, running.told);
-  const auto hub = system_.spawn(remembering_hub, running.told);
-  running.routes->set_agent(agent);
-  running.routes->set_watch_hub(hub);
-  running.agent = caf::actor_cast<caf::actor>(agent);
-  running.hub = caf::actor_cast<caf::actor>(hub);
+  running.agent = system_.spawn(remembering_agent, running.told);
+  running.hub = system_.spawn(remembering_hub, running.told);
+  running.directory = system_.spawn(remembering_directory, running.told);
+  running.routes->set_agent(caf::actor_cast<AgentActor>(running.agent));
+  running.routes->set_watch_hub(caf::actor_cast<WatchHubActor>(running.hub));
+  running.routes->set_directory(caf::actor_cast<DirectoryActor>(running.directory));
   running.actor =
       system_.spawn(replica, std::move(*opened), options, running.routes, std::shared_ptr<ReplicaNetwork>(network_));
   network_->set(id, running.actor);
@@ -118,6 +110,7 @@ void ReplicaGroupTest::kill(std::uint64_t number, bool tell) {
   caf::anon_send_exit(found->second.actor, caf::exit_reason::kill);
   caf::anon_send_exit(found->second.agent, caf::exit_reason::kill);
   caf::anon_send_exit(found->second.hub, caf::exit_reason::kill);
+  caf::anon_send_exit(found->second.directory, caf::exit_reason::kill);
   running_.erase(found);
   if (tell)
     for (const auto& [other, running] : running_) caf::anon_send(running.actor, PeerDown{id});

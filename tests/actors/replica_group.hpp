@@ -62,6 +62,7 @@ struct Told {
   Events<ReplicaChanged> changes;
   Events<ReplicaWithdrew> withdrawals;
   Events<JournalGrew> growth;
+  Events<ReplicaChanged> to_directory;  ///< what the directory service heard
 };
 
 class ReplicaGroupTest : public ActorTest {
@@ -114,6 +115,7 @@ class ReplicaGroupTest : public ActorTest {
     std::shared_ptr<RoomyDisk> disk;
     caf::actor agent;
     caf::actor hub;
+    caf::actor directory;
   };
   std::uint64_t leader_if(const std::function<bool(std::uint64_t)>& counts);
 

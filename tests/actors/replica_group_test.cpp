@@ -344,6 +344,7 @@ TEST_F(ReplicaGroup, TheDirectoryIsAMachineLikeAnother) {
     ASSERT_TRUE(nodes && std::holds_alternative<directory::Nodes>(*nodes)) << id;
     EXPECT_EQ(std::get<directory::Nodes>(*nodes).nodes.size(), 1u);
   }
+  EXPECT_TRUE(told(leads).to_directory.wait([](const auto& all) { return !all.empty() && all.back().settled; }));
   const auto bad = send(leads, Propose{{1, whole_shard}, "not a command"});
   const auto refused = directory::decode_command_result(bad.result);
   ASSERT_TRUE(refused && std::holds_alternative<Error>(*refused));

@@ -15,7 +15,7 @@ TEST(SmallFile, IsReplacedAsAWhole) {
   const test::TempDir folder;
   const auto path = folder / "it";
   EXPECT_EQ(read_small_file(path).error().code, Errc::not_found);
-  for (const Bytes content : {Bytes("one"), Bytes(100'000, 'x'), Bytes(), Bytes("two")}) {
+  for (const Bytes& content : {Bytes("one"), Bytes(100'000, 'x'), Bytes(), Bytes("two")}) {
     ASSERT_TRUE(write_small_file(path, content));
     EXPECT_EQ(read_small_file(path).value(), content);
   }
