@@ -166,9 +166,9 @@ class RunningNode final : public Node {
                               &Routes::set_watch_hub);
                         }});
     children.push_back({"router", [this] {
-                          const auto actor = system_.spawn(
-                              router, config_.node.name, routes_, std::shared_ptr<NodeNetwork>(peers_),
-                              cluster::RoutingOptions{});
+                          const auto actor =
+                              system_.spawn(router, config_.node.name, routes_, std::shared_ptr<NodeNetwork>(peers_),
+                                            cluster::RoutingOptions{});
                           // Alone, requests go to the replica itself: the agent tells the routes.
                           if (!lone()) routes_->set_shard(ShardActor(actor));
                           return started(actor, &Routes::set_router);
@@ -243,8 +243,9 @@ class RunningNode final : public Node {
   Result<void> start_children() {
     std::promise<Result<bool>> started;
     auto outcome = started.get_future();
-    supervisor_ = system_.spawn<caf::detached>(
-        supervisor, table(), restart_limits(), Reply<bool>([&](Result<bool> all) { started.set_value(std::move(all)); }));
+    supervisor_ =
+        system_.spawn<caf::detached>(supervisor, table(), restart_limits(),
+                                     Reply<bool>([&](Result<bool> all) { started.set_value(std::move(all)); }));
     supervisor_->attach_functor([this](const caf::error& reason) {
       if (reason == escalated) failed_ = true;
     });

@@ -137,7 +137,8 @@ class Check {
     const auto socket = admin_socket_path(config_);
     if (socket.size() > limits::max_socket_path_bytes)
       fail("admin.socket", "would be " + printable(socket, 200) + ", which is longer than the " +
-                               std::to_string(limits::max_socket_path_bytes) + " bytes of a socket's path: give a shorter one");
+                               std::to_string(limits::max_socket_path_bytes) +
+                               " bytes of a socket's path: give a shorter one");
     const auto& supervision = config_.supervision;
     if (supervision.backoff_most < supervision.backoff_first)
       fail("supervision.backoff_most", "makes supervision.backoff_most (" + duration_text(supervision.backoff_most) +
