@@ -7,23 +7,28 @@
 namespace cairn::actors::test {
 namespace {
 
-// They stand for actors of the node, and let go of what they do not know.
+// They stand for actors of the node, and know all that a replica tells these: an answer that they do not know a
+// message would end it.
 
-caf::behavior remembering_agent(caf::event_based_actor* self, std::shared_ptr<Told> told) {
-  self->set_default_handler(caf::drop);
+caf::behavior remembering_agent(caf::event_based_actor*, std::shared_ptr<Told> told,
+                                std::shared_ptr<Events<ReplicaId>> news) {
   return {
-      [told](const ReplicaChanged& message) { told->changes.add(message); },
+      [told, news](const ReplicaChanged& message) {
+        told->changes.add(message);
+        news->add(message.replica);
+      },
       [told](const ReplicaWithdrew& message) { told->withdrawals.add(message); },
   };
 }
 
-caf::behavior remembering_hub(caf::event_based_actor* self, std::shared_ptr<Told> told) {
-  self->set_default_handler(caf::drop);
-  return {[told](const JournalGrew& message) { told->growth.add(message); }};
+caf::behavior remembering_hub(caf::event_based_actor*, std::shared_ptr<Told> told) {
+  return {
+      [told](const JournalGrew& message) { told->growth.add(message); },
+      [](const ReplicaChanged&) {},
+  };
 }
 
-caf::behavior remembering_directory(caf::event_based_actor* self, std::shared_ptr<Told> told) {
-  self->set_default_handler(caf::drop);
+caf::behavior remembering_directory(caf::event_based_actor*, std::shared_ptr<Told> told) {
   return {[told](const ReplicaChanged& message) { told->to_directory.add(message); }};
 }
 
@@ -89,7 +94,7 @@ Result<void> ReplicaGroupTest::start(std::uint64_t number, bool joins) {
   opened->disk = running.disk;
   running.routes = std::make_shared<Routes>();
   running.told = std::make_shared<Told>();
-  running.agent = system_.spawn(remembering_agent, running.told);
+  running.agent = system_.spawn(remembering_agent, running.told, news_);
   running.hub = system_.spawn(remembering_hub, running.told);
   running.directory = system_.spawn(remembering_directory, running.told);
   running.routes->set_agent(caf::actor_cast<AgentActor>(running.agent));
@@ -130,9 +135,8 @@ std::uint64_t ReplicaGroupTest::leader_but(std::uint64_t other) {
 }
 
 std::uint64_t ReplicaGroupTest::leader_if(const std::function<bool(std::uint64_t)>& counts) {
-  const auto until = std::chrono::steady_clock::now() + patience;
-  while (std::chrono::steady_clock::now() < until) {
-    std::uint64_t best = 0;
+  std::uint64_t best = 0;
+  news_->wait([&](const auto&) {
     std::uint64_t term = 0;
     for (const auto& [id, running] : running_) {
       const auto changes = running.told->changes.all();
@@ -140,11 +144,10 @@ std::uint64_t ReplicaGroupTest::leader_if(const std::function<bool(std::uint64_t
       best = id.value;
       term = changes.back().term;
     }
-    if (best) return best;
-    std::this_thread::yield();
-  }
-  ADD_FAILURE() << "nobody leads";
-  return running_.begin()->first.value;
+    return best != 0;
+  });
+  if (!best) ADD_FAILURE() << "nobody leads";
+  return best ? best : running_.begin()->first.value;
 }
 
 std::uint64_t ReplicaGroupTest::follower(std::uint64_t leader) const {

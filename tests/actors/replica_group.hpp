@@ -120,6 +120,7 @@ class ReplicaGroupTest : public ActorTest {
   std::uint64_t leader_if(const std::function<bool(std::uint64_t)>& counts);
 
   cluster::Configuration founders_;
+  std::shared_ptr<Events<ReplicaId>> news_ = std::make_shared<Events<ReplicaId>>();  // who told its agent something
   std::map<ReplicaId, Running> running_;
   std::map<ReplicaId, std::shared_ptr<Lease>> leases_;
 };
