@@ -20,7 +20,7 @@ struct ProcessOptions {
   std::map<std::string, std::string> environment;  ///< beside that of the test
   std::string input;                               ///< given on standard input
   std::string folder;                              ///< to run in; "" is that of the test
-  std::string error_file;                          ///< takes standard error, after what it holds; "" keeps it here
+  std::string error_file{};                          ///< takes standard error, after what it holds; "" keeps it here
   int network = -1;                                ///< the network namespace to run in (Network::of())
 };
 
