@@ -84,6 +84,9 @@ class Agent {
   }
 
   void seen(const ReplicaSeen& message) {
+    // What other nodes say of the directory's leader may be older than what its own group knows.
+    if (message.status.report.shard == directory_shard && message.status.leader.value)
+      directory_leader_ = message.status.leader;
     const auto before = message.status.report.role == cluster::Role::leader;
     hosting_.seen(message.status);
     if (before) send_report();
@@ -254,7 +257,10 @@ class Agent {
       const auto& seeds = start_.config.cluster.join;
       return seeds.empty() ? std::string() : seeds[turn_ % seeds.size()].name.text();
     }
-    return shard->replicas[turn_ % shard->replicas.size()].node.text();
+    // Without a leader that is known, each of the others in turn: one of them knows.
+    const auto count = shard->replicas.size();
+    const auto& first = shard->replicas[turn_ % count].node;
+    return (first == name_ ? shard->replicas[(turn_ + 1) % count].node : first).text();
   }
 
   void send_report() {
