@@ -98,6 +98,7 @@ class Agent {
 
   void deleted(const ReplicaDeleted& message) { must(hosting_.deleted(message.replica)); }
 
+  void warned(const NodeWarned& message) { note(message.what + " on " + name_.text(), message.why); }
   void warned(const PeerWarned& message) { note(name_.text() + " on its link to " + message.node, message.sentence); }
 
   NodeStatus status() const {
@@ -415,6 +416,7 @@ AgentActor::behavior_type agent(AgentActor::pointer self, AgentStart start) {
       [state](const ReplicaFailed& message) { state->failed(message); },
       [state](const ReplicaDeleted& message) { state->deleted(message); },
       [state](const PeerWarned& message) { state->warned(message); },
+      [state](const NodeWarned& message) { state->warned(message); },
       [state](const GetNodeStatus& message) { message.reply(state->status()); },
       [state](const TimerFired&) { state->tick(); },
   };

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -80,6 +81,25 @@ TEST_F(ClusterDamage, RotInRowsIsFoundAndRebuiltFromTheOthers) {
   cluster->kill(follower);
   ASSERT_GT(damage_below(cluster->data(follower), "data.mdb", "file-0-"), 0u);
   cluster->start(follower);
+  const auto withdrew = [&] {
+    const auto status = cluster->status(follower);
+    return status && std::ranges::any_of(status->replicas, [](const auto& replica) { return replica.withdrawn; });
+  };
+  // Rot is found when it is read: at the latest when this replica leads, which it does after a few changes.
+  for (int changes = 0; changes < 20 && !withdrew(); ++changes) {
+    const auto leader = cluster->leader();
+    if (leader == follower) {
+      EXPECT_TRUE(comes_true(ProcessCluster::patience, withdrew));
+      break;
+    }
+    cluster->freeze(leader);
+    EXPECT_TRUE(comes_true(ProcessCluster::patience, [&] {
+      const auto now = cluster->leader_now(first_shard);
+      return withdrew() || (now && *now != leader);
+    }));
+    cluster->thaw(leader);
+    cluster->await_full();
+  }
   cluster->await_event("withdrew");
   expect_progress("beside a replica with rot");
   cluster->await_full(std::chrono::seconds(60));
@@ -137,6 +157,7 @@ TEST_F(ClusterDamage, ACopyOfADataDirectoryIsNotStarted) {
   const auto follower = cluster->follower();
   cluster->kill(follower);
   const TempDir elsewhere;
+  fs::remove(cluster->data(follower) + "/admin.socket");  // which cannot be copied
   fs::copy(cluster->data(follower), elsewhere / "copy", fs::copy_options::recursive);
   cluster->start(follower);
   cluster->add_copy("copy", follower, elsewhere / "copy");
