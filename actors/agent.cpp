@@ -87,9 +87,8 @@ class Agent {
     // What other nodes say of the directory's leader may be older than what its own group knows.
     if (message.status.report.shard == directory_shard && message.status.leader.value)
       directory_leader_ = message.status.leader;
-    const auto before = message.status.report.role == cluster::Role::leader;
     hosting_.seen(message.status);
-    if (before) send_report();
+    if (message.status.report.role == cluster::Role::leader) send_report();
   }
 
   void failed(const ReplicaFailed& message) {
@@ -299,9 +298,7 @@ class Agent {
 
   void hear(const std::string& from, cluster::directory::MapRequest& request) {
     const auto map = start_.routes->map();
-    SlotMap answer;
-    answer = cluster::directory::map_since(map->slots(), request.since);
-    (void)send(from, cluster::directory::MapAnswer{std::move(answer)});
+    (void)send(from, cluster::directory::MapAnswer{cluster::directory::map_since(map->slots(), request.since)});
   }
 
   void hear(const std::string& from, cluster::directory::MapAnswer& answer) {
