@@ -97,7 +97,12 @@ class Agent {
 
   void deleted(const ReplicaDeleted& message) { must(hosting_.deleted(message.replica)); }
 
-  void warned(const NodeWarned& message) { note(message.what + " on " + name_.text(), message.why); }
+  void warned(const NodeWarned& message) {
+    auto& told = told_[message.part];
+    if (told == Told{message.state, directory_leader_}) return;
+    told = {message.state, directory_leader_};
+    note(message.part + " on " + name_.text() + " " + message.state, message.why);
+  }
   void warned(const PeerWarned& message) { note(name_.text() + " on its link to " + message.node, message.sentence); }
 
   NodeStatus status() const {
@@ -378,6 +383,13 @@ class Agent {
     start_.ready(true);
   }
 
+  // What a part of the node said, and the directory's leader that was told.
+  struct Told {
+    std::string state;
+    cluster::ReplicaId leader;
+    friend bool operator==(const Told&, const Told&) = default;
+  };
+
   AgentActor::pointer self_;
   AgentStart start_;
   NodeName name_;
@@ -390,6 +402,7 @@ class Agent {
   std::optional<Epoch> registered_;
   bool registering_ = false;
   std::string refused_;
+  std::map<std::string, Told> told_;  // by part: as many as there are replicas here
   bool asking_map_ = false;
   cluster::ReplicaId directory_leader_;
   std::string report_to_;

@@ -127,8 +127,9 @@ struct WatchReceived { std::string from; Bytes frame; };
 struct PeerWarned { std::string node; std::string sentence; };
 /// To the agent: what one of its replicas looks like now.
 struct ReplicaSeen { ReplicaStatus status; };
-/// To the agent, from a part of its node: something that an operator should see.
-struct NodeWarned { std::string what; std::string why; };
+/// To the agent, from a part of its node: the state that it is in, which an operator should see. Said again while
+/// it lasts, since the directory's leader may change meanwhile.
+struct NodeWarned { std::string part; std::string state; std::string why; };
 /// To the agent: a replica did not start, and may be tried again.
 struct ReplicaFailed { cluster::directory::ShardId shard; Error why; };
 /// To the agent: nothing is left of a forgotten replica.
