@@ -93,6 +93,7 @@ struct ReplicaStatus {
   std::uint64_t last_index = 0;
   std::uint64_t checkpointed = 0;
   std::uint64_t log_bytes = 0;
+  std::string withdrawn_why;  ///< of one that withdrew
 };
 struct GetReplica { Reply<ReplicaStatus> reply; };
 /// From a replica to its node's agent, router, watch hub and (that of the directory) directory service, whenever
@@ -290,7 +291,7 @@ struct SessionPutBlock { BlockId id; Bytes plain; Reply<Receipt> reply; };
 /// The session to itself: a block of so many bytes has left.
 struct BlockStored { std::size_t bytes = 0; };
 /// The session to itself: the old password was right, this is the new one's hash.
-struct StorePassword { std::string password_hash; Reply<bool> reply; };
+struct StorePassword { std::string password_hash; std::string checked_hash; Reply<bool> reply; };
 /// The caller shows by a manifest that the session may read the block.
 struct SessionFetchBlock { BlockRef block; Reply<Bytes> reply; };
 struct SessionRevoke { ClientId client; Reply<bool> reply; };

@@ -102,14 +102,14 @@ class Session {
     message.reply = Reply<bool>([changing, reply = asked.reply](Result<bool> done) { reply(std::move(done)); });
     ask_shard(self_, *routes_, target_of(*routes_, slot_of(identity_.account)), {}, cluster::FindLogin{identity_.login},
               [this, message](cluster::QueryResult result, const cluster::Seen&) {
-                const auto found = expect<cluster::LoginFound>(std::move(result));
+                auto found = expect<cluster::LoginFound>(std::move(result));
                 if (!found) return message.reply(found.error());
-                check_old_password(message, found->password_hash);
+                check_old_password(message, std::move(found->password_hash));
               });
   }
 
   void store_password(const StorePassword& message) {
-    const cluster::SetPassword change{identity_.account, message.password_hash, identity_.client};
+    const cluster::SetPassword change{identity_.account, message.password_hash, identity_.client, message.checked_hash};
     propose({now(), change}, [this, reply = message.reply](cluster::CommandResult result) {
       const auto done = expect<cluster::Done>(std::move(result));
       if (!done) return reply(done.error());
@@ -163,11 +163,11 @@ class Session {
   }
 
   // Two Argon2 computations, one after the other, on the password pool.
-  void check_old_password(const SessionSetPassword& message, const std::string& hash) {
+  void check_old_password(const SessionSetPassword& message, std::string hash) {
     const auto passwords = routes_->password();
     if (!passwords) return message.reply(Error{Errc::unavailable, "password checks are starting"});
-    Reply<std::string> hashed([me = SessionActor{self_}, reply = message.reply](Result<std::string> made) {
-      made ? caf::anon_send(me, StorePassword{std::move(*made), reply}) : reply(made.error());
+    Reply<std::string> hashed([me = SessionActor{self_}, hash, reply = message.reply](Result<std::string> made) {
+      made ? caf::anon_send(me, StorePassword{std::move(*made), hash, reply}) : reply(made.error());
     });
     Reply<bool> checked([passwords, hashed, message](Result<bool> right) {
       if (!right) return message.reply(right.error());

@@ -149,6 +149,8 @@ Result<Applied> apply(const SetPassword& command, Timestamp, RowTransaction& row
   const rows::AccountKeys keys(command.account);
   auto account = account_row(rows, keys);
   if (!account.ok()) return account.error();
+  if (account->password_hash != command.checked_hash && account->password_hash != command.password_hash)
+    return Error{Errc::conflict, "the password was changed meanwhile"};
   auto tokens = tokens_of(rows, keys);
   if (!tokens.ok()) return tokens.error();
   for (auto& token : *tokens) {

@@ -38,11 +38,13 @@ static void put(Writer& out, const SetPassword& body) {
   put(out, body.account);
   out.bytes(body.password_hash);
   put(out, body.keep);
+  out.bytes(body.checked_hash);
 }
 static void get(Reader& in, SetPassword& body) {
   get(in, body.account);
   body.password_hash = in.bytes();
   get(in, body.keep);
+  body.checked_hash = in.bytes();
 }
 
 static void put(Writer& out, const SetQuota& body) {
@@ -96,8 +98,7 @@ static void put(Writer& out, const TickDone& result) { put(out, result.more); }
 static void get(Reader& in, TickDone& result) { get(in, result.more); }
 
 std::optional<Slot> slot_of(const Command& command) {
-  if (const auto* create = std::get_if<CreateAccount>(&command.body))
-    return slot_of_login(create->login);
+  if (const auto* create = std::get_if<CreateAccount>(&command.body)) return slot_of_login(create->login);
   return std::visit(
       [](const auto& body) -> std::optional<Slot> {
         if constexpr (requires { body.account; }) return slot_of(body.account);

@@ -38,11 +38,13 @@ struct RevokeToken {
   ClientId client;
 };
 
-/// Replaces the password and revokes every token but that of `keep`.
+/// Replaces the password and revokes every token but that of `keep`. conflict if the password is by now neither
+/// the one that was checked nor the new one: the command was overtaken.
 struct SetPassword {
   AccountId account;
   std::string password_hash;
   ClientId keep;
+  std::string checked_hash;     ///< of the password that the change was allowed by
 };
 
 struct SetQuota {

@@ -70,6 +70,7 @@ interface Session {
   revoke @3 (clientId :UInt64) -> ();
   # Revokes the tokens of one device of this account; 0 is this session's own.
   setPassword @4 (old :Text, new :Text) -> ();
+  # Ends all other sessions. conflict: the password was changed by another call meanwhile; nothing was done.
 }
 
 interface Drive {

@@ -108,12 +108,12 @@ TEST_F(Accounts, OldestTokenGoesBeyondTheLimit) {
 TEST_F(Accounts, NewPasswordRevokesTheOtherTokens) {
   shard.make_account("ada");
   for (std::uint64_t client = 1; client <= 3; ++client) issue(client, "s" + std::to_string(client));
-  EXPECT_EQ(error_code(shard.run(SetPassword{shard.account, "new hash", ClientId{2}})), std::nullopt);
+  EXPECT_EQ(error_code(shard.run(SetPassword{shard.account, "new hash", ClientId{2}, "hash"})), std::nullopt);
   EXPECT_EQ(shard.get<LoginFound>(FindLogin{"ada"}).password_hash, "new hash");
   EXPECT_EQ(token_error("s1"), Errc::revoked_token);
   EXPECT_EQ(token_error("s2"), std::nullopt);
   EXPECT_EQ(token_error("s3"), Errc::revoked_token);
-  EXPECT_EQ(error_code(shard.run(SetPassword{AccountId{9}, "x", ClientId{0}})), Errc::not_found);
+  EXPECT_EQ(error_code(shard.run(SetPassword{AccountId{9}, "x", ClientId{0}, "hash"})), Errc::not_found);
   EXPECT_EQ(error_code(shard.run(SetQuota{AccountId{9}, 1})), Errc::not_found);
 }
 
@@ -127,7 +127,7 @@ TEST_F(Accounts, AnAccountThatIsMadeAgainByTheSameRequestIsTheSame) {
   EXPECT_EQ(std::get<AccountCreated>(again).account, ada);
   EXPECT_EQ(shard.rows.rows, rows) << "nothing changed";
   EXPECT_EQ(error_code(shard.run(CreateAccount{"ada", "another salt", 1})), Errc::already_exists);
-  shard.run(SetPassword{ada, "new hash", {}});
+  shard.run(SetPassword{ada, "new hash", {}, "hash"});
   EXPECT_EQ(error_code(shard.run(CreateAccount{"ada", "hash", 1})), Errc::already_exists);
 }
 
@@ -150,10 +150,20 @@ TEST_F(Accounts, RevokingAndSettingThePasswordAgainChangesNothing) {
   auto rows = shard.rows.rows;
   EXPECT_EQ(error_code(shard.run(RevokeToken{shard.account, ClientId{1}})), std::nullopt);
   EXPECT_EQ(shard.rows.rows, rows);
-  EXPECT_EQ(error_code(shard.run(SetPassword{shard.account, "new", ClientId{2}})), std::nullopt);
+  EXPECT_EQ(error_code(shard.run(SetPassword{shard.account, "new", ClientId{2}, "hash"})), std::nullopt);
   rows = shard.rows.rows;
-  EXPECT_EQ(error_code(shard.run(SetPassword{shard.account, "new", ClientId{2}})), std::nullopt);
+  EXPECT_EQ(error_code(shard.run(SetPassword{shard.account, "new", ClientId{2}, "hash"})), std::nullopt);
   EXPECT_EQ(shard.rows.rows, rows);
+}
+
+TEST_F(Accounts, APasswordThatWasOvertakenChangesNothing) {
+  shard.make_account("ada");
+  issue(1, "s1");
+  shard.run(SetPassword{shard.account, "second", ClientId{1}, "hash"});
+  const auto rows = shard.rows.rows;
+  EXPECT_EQ(error_code(shard.run(SetPassword{shard.account, "late", ClientId{2}, "hash"})), Errc::conflict);
+  EXPECT_EQ(shard.rows.rows, rows);
+  EXPECT_EQ(error_code(shard.run(SetPassword{shard.account, "third", ClientId{1}, "second"})), std::nullopt);
 }
 
 TEST_F(Accounts, CommandsKnowTheirSlot) {

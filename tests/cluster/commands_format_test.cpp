@@ -43,7 +43,7 @@ std::vector<CommandBody> all_commands() {
       CreateAccount{"ada", "$hash", 1'000},
       IssueToken{account, ClientId{300}, "pc", "secret"},
       RevokeToken{account, ClientId{300}},
-      SetPassword{account, "$hash", ClientId{300}},
+      SetPassword{account, "$hash", ClientId{300}, "$old"},
       SetQuota{account, 1'000},
       CommitChanges{account, {ClientId{300}, 4}, 3, "pc", all_changes(), {block('b', 500'000)}},
       Tick{1'000, 2'000},
@@ -101,7 +101,7 @@ TEST(CommandsFormat, Commands) {
       "d00f0103616461052468617368e807",
       "d00f0285888c9010ac0202706306736563726574",
       "d00f0385888c9010ac02",
-      "d00f0485888c9010052468617368ac02",
+      "d00f0485888c9010052468617368ac0204246f6c64",
       "d00f0585888c9010e807",
       "d00f0685888c9010ac0204030270630901ac0203612f62016ea4030302ac0203612f62016e020506030378797a00"
       "a4030302ac0203612f62016e03000002000161616161616161616161616161616161616161616161616161616161"

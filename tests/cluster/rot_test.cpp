@@ -100,7 +100,7 @@ class Sweep {
            {MakeFolder{{}, "new", {}},
             PutFile{{}, "b", EntryKind::file, {}, block_content({block(3)}), {}}});
     apply(IssueToken{account, ClientId{9}, "d", std::string(32, 't')});
-    apply(SetPassword{account, "hash", ClientId{0}});
+    apply(SetPassword{account, "hash", ClientId{0}, "hash"});
     for (std::uint64_t id = 1; id < 12; ++id) {
       const EntryRef ref{EntryId{id}, ""};
       commit(
