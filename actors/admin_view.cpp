@@ -50,6 +50,7 @@ AdminStatus::Replica view_of(const ReplicaStatus& replica) {
   out.withdrawn = replica.report.withdrawn;
   out.settled = replica.report.settled;
   for (const auto& [id, entries] : replica.report.lag) out.lag.push_back({id.value, entries});
+  out.withdrawn_why = replica.withdrawn_why;
   return out;
 }
 

@@ -116,6 +116,7 @@ struct AdminStatus {
     # Of a leader: what was committed before its term is applied here.
     lag @12 :List(Lag);
     # Of a leader: entries that each other replica lacks; who was never heard is not there.
+    withdrawnWhy @13 :Text;
   }
 
   struct Lag {

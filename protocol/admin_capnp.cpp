@@ -125,6 +125,7 @@ void put(const Value::Replica& value, Rpc::Replica::Builder out) {
   out.setWithdrawn(value.withdrawn);
   out.setSettled(value.settled);
   put_all(value.lag, out.initLag(value.lag.size()));
+  out.setWithdrawnWhy(to_text(value.withdrawn_why));
 }
 void take(Rpc::Replica::Reader in, Value::Replica& out) {
   out = {in.getShard(),
@@ -139,7 +140,8 @@ void take(Rpc::Replica::Reader in, Value::Replica& out) {
          in.getLogBytes(),
          in.getWithdrawn(),
          in.getSettled(),
-         take_all<Value::Lag>(in.getLag())};
+         take_all<Value::Lag>(in.getLag()),
+         text_of(in.getWithdrawnWhy())};
 }
 
 void put(const Value::Member& value, Rpc::Member::Builder out) {

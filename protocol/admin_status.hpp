@@ -63,6 +63,7 @@ struct AdminStatus {
     bool withdrawn = false;
     bool settled = false;
     std::vector<Lag> lag;
+    std::string withdrawn_why;
     friend bool operator==(const Replica&, const Replica&) = default;
   };
   struct Member {

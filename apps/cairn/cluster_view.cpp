@@ -155,6 +155,7 @@ class Merge {
       out.role = replica->role;
       out.applied = replica->applied;
       out.withdrawn = replica->withdrawn;
+      out.withdrawn_why = replica->withdrawn_why;
     }
     if (!leader) return out;
     const auto lag = std::ranges::find(leader->lag, placed.replica, &AdminStatus::Lag::replica);
@@ -179,7 +180,9 @@ class Merge {
     std::size_t voters = 0;
     for (const auto& replica : shard.replicas) {
       voters += replica.kind == "voter" && !replica.withdrawn;
-      if (replica.withdrawn) problem("replica " + std::to_string(replica.id) + " of " + name + " withdrew");
+      if (replica.withdrawn)
+        problem("replica " + std::to_string(replica.id) + " of " + name +
+                " withdrew: " + printable(replica.withdrawn_why, 300));
     }
     if (const auto hoped = hoped_for(shard.wanted); voters < hoped)
       problem(name + " has " + std::to_string(voters) + " of " + std::to_string(hoped) + " replicas");
@@ -298,6 +301,7 @@ Json to_json(const ClusterView& view) {
       json["applied"] = replica.applied ? Json(*replica.applied) : Json();
       json["lag"] = replica.lag ? Json(*replica.lag) : Json();
       json["withdrawn"] = replica.withdrawn;
+      json["withdrawn_why"] = replica.withdrawn_why;
       replicas.push_back(std::move(json));
     }
     shards.push_back({{"id", shard.id},

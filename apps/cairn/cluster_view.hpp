@@ -41,6 +41,7 @@ struct ClusterView {
     std::optional<std::uint64_t> applied;
     std::optional<std::uint64_t> lag;  ///< entries that it lacks, as its leader knows
     bool withdrawn = false;
+    std::string withdrawn_why;
   };
   struct Shard {
     std::uint32_t id = 0;

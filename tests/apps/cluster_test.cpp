@@ -346,12 +346,13 @@ TEST(ClusterView, EveryKindOfTroubleIsNamed) {
   status.links[0].last_error = "silent";
   status.actors = {{"router", false, 3, "crashed: x"}};
   status.replicas[1].withdrawn = true;
+  status.replicas[1].withdrawn_why = "a row fails its checksum";
   status.missing = {"the directory's nodes: no answer within 2000 ms"};
   status.node.registered = false;
   const auto view = make_view(answers);
   EXPECT_THAT(view.problems, Contains("node-2 has no link to node-1: silent"));
   EXPECT_THAT(view.problems, Contains("router of node-2 does not run: crashed: x"));
-  EXPECT_THAT(view.problems, Contains("replica 5 of shard 2 withdrew"));
+  EXPECT_THAT(view.problems, Contains("replica 5 of shard 2 withdrew: a row fails its checksum"));
   EXPECT_THAT(view.problems, Contains("shard 2 has 2 of 3 replicas"));
   EXPECT_THAT(view.problems, Contains("node-2 could not tell the directory's nodes: no answer within 2000 ms"));
   EXPECT_THAT(view.problems, Contains("node-2 is not registered at the directory yet"));

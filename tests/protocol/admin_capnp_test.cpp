@@ -12,7 +12,7 @@ AdminStatus full_status() {
   status.node = {"node-1", "0.1.0", 3, 4'000, "z", {"api", "block"}, "127.0.0.1:1", "127.0.0.1:2", true, 9};
   status.actors = {{"router", true, 1, "crashed: x"}, {"sealer 1", false, 0, ""}};
   status.links = {{"node-2", "h:1", "up", true, 5, -7, 2, 10, 20, 30, "silent"}};
-  status.replicas = {{2, 11, "leader", 4, 11, 100, 101, 102, 90, 5'000, true, true, {{12, 3}, {13, 0}}}};
+  status.replicas = {{2, 11, "leader", 4, 11, 100, 101, 102, 90, 5'000, true, true, {{12, 3}, {13, 0}}, "rot"}};
   status.directory.epoch = 8;
   status.directory.nodes = {{"node-2", "dead", "y", {"metadata"}, "h:1", "", 5}};
   status.directory.shards = {{2, {{0, 99}, {200, 16'383}}, {{11, "node-1", "voter"}}, 11, 4, 3}};
