@@ -3,6 +3,7 @@
 #include <caf/send.hpp>
 #include <caf/typed_event_based_actor.hpp>
 
+#include <algorithm>
 #include <map>
 
 #include "actors/clock.hpp"
@@ -49,7 +50,7 @@ class Agent {
     register_node();
     refresh_map();
     send_report();
-    hosting_.ask_all();
+    hosting_.ask_all(map_.epoch);
     warn_of_strangers();
     tell_ready();
   }
@@ -70,7 +71,7 @@ class Agent {
 
   void replica_changed(const ReplicaChanged& message) {
     if (message.shard == directory_shard) directory_leader_ = message.leader;
-    hosting_.ask_all();
+    hosting_.ask_all(map_.epoch);
     refresh_map();
     tell_ready();
   }
@@ -122,7 +123,7 @@ class Agent {
 
   std::vector<cluster::NodeAt> founders() const {
     const auto& config = start_.config;
-    if (!config.cluster.founders.empty()) return config.cluster.founders;
+    if (!config.cluster.founders.empty()) return cluster::founders_by_name(config);
     if (config.cluster.join.empty()) return {{name_, link_address()}};
     return {};
   }
@@ -220,7 +221,7 @@ class Agent {
 
   void register_node() {
     const auto router = start_.routes->router();
-    if (registered_ || registering_ || !router || !founding_decided_) return;
+    if (registered_ || registering_ || !router || !founding_decided_ || steady_now() < register_at_) return;
     registering_ = true;
     cluster::directory::NodeIdentity node;
     node.name = name_;
@@ -244,6 +245,7 @@ class Agent {
     if (const auto* refused = std::get_if<Error>(&*result)) {
       if (refused_ != refused->message) log_warning("the directory does not take this node in: {}", refused->message);
       refused_ = refused->message;
+      register_at_ = steady_now() + limits::registration_interval;  // each try is an entry of the directory's log
       return;
     }
     registered_ = std::get<cluster::directory::Done>(*result).epoch;
@@ -272,7 +274,6 @@ class Agent {
     if (!registered_) return;
     cluster::directory::NodeReport report;
     report.node = name_;
-    report.epoch = map_.epoch;
     for (auto& status : hosting_.statuses()) report.replicas.push_back(std::move(status.report));
     const auto node = directory_node();
     if (node == name_.text()) {
@@ -303,14 +304,28 @@ class Agent {
 
   void hear(const std::string& from, cluster::directory::MapRequest& request) {
     const auto map = start_.routes->map();
-    (void)send(from, cluster::directory::MapAnswer{cluster::directory::map_since(map->slots(), request.since)});
+    (void)send(from, cluster::directory::MapAnswer{cluster::directory::map_since(map->slots(), request.since),
+                                                   cluster::names_of(founders_)});
   }
 
   void hear(const std::string& from, cluster::directory::MapAnswer& answer) {
-    heard_[from] = answer.map.epoch;
+    hear_founder(from, answer);
     merge(std::move(answer.map));
     found_or_not();
     register_node();
+  }
+
+  bool is_founder(const std::string& node) const {
+    return std::ranges::any_of(founders_, [&](const auto& founder) { return founder.name.text() == node; });
+  }
+
+  void hear_founder(const std::string& from, const cluster::directory::MapAnswer& answer) {
+    if (founding_decided_ || !is_founder(from)) return;
+    auto& heard = heard_[from];
+    const bool differs = answer.map.epoch.value == 0 && answer.founders != cluster::names_of(founders_);
+    if (differs && heard.founders != answer.founders)
+      log_error("{} names other cluster.founders than this node: neither founds a cluster", from);
+    heard = {answer.map.epoch, answer.founders};
   }
 
   void hear(const std::string& from, cluster::directory::Report& report) {
@@ -397,11 +412,12 @@ class Agent {
   SlotMap founding_;
   SlotMap map_;  // of the directory, without the founding
   Hosting hosting_;
-  std::map<std::string, Epoch> heard_;
+  std::map<std::string, cluster::FounderHeard> heard_;  // of founders, until founding is decided
   bool founding_decided_ = false;
   std::optional<Epoch> registered_;
   bool registering_ = false;
   std::string refused_;
+  std::chrono::milliseconds register_at_{0};
   std::map<std::string, Told> told_;  // by part: as many as there are replicas here
   bool asking_map_ = false;
   cluster::ReplicaId directory_leader_;

@@ -33,7 +33,7 @@ constexpr Target directory_target{directory_shard.value, whole_shard};
 
 FoundingPlan plan_of(const cluster::Config& config) {
   FoundingPlan plan;
-  for (const auto& founder : config.cluster.founders) plan.founders.push_back(founder.name);
+  for (const auto& founder : cluster::founders_by_name(config)) plan.founders.push_back(founder.name);
   // A node that is told of no others is a cluster of its own.
   if (config.cluster.founders.empty() && config.cluster.join.empty())
     if (const auto self = cluster::directory::NodeName::parse(config.node.name)) plan.founders.push_back(*self);

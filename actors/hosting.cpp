@@ -17,6 +17,19 @@ std::string name_of(const cluster::Hosted& what) {
   return "replica " + std::to_string(what.replica.value) + " of shard " + std::to_string(what.shard.value);
 }
 
+storage::Identity::Replica made(const cluster::Hosted& what) {
+  storage::Identity::Replica out{what.shard.value, {}};
+  for (const auto founder : what.founders.voters) out.founders.push_back(founder.value);
+  return out;
+}
+
+// Those that the replica was made with, whoever votes in the group by now: what its log says begins with them.
+cluster::Configuration founders_of(const storage::Identity::Replica& replica) {
+  cluster::Configuration out;
+  for (const auto founder : replica.founders) out.voters.push_back(cluster::ReplicaId{founder});
+  return out;
+}
+
 }  // namespace
 
 Hosting::Hosting(AgentActor::pointer self, const cluster::Config& config, std::shared_ptr<storage::Identity> identity,
@@ -39,9 +52,11 @@ Result<void> Hosting::follow(const std::vector<cluster::Hosted>& wanted, bool ma
       ++held;
       continue;
     }
+    routes_->set_replica(held->first, {});
     remove(held->second);
     held = held_.erase(held);
   }
+  if (may_delete) remove_leftovers(wanted);
   const auto data_shards =
       std::ranges::count_if(wanted, [](const auto& what) { return what.shard != cluster::directory::directory_shard; });
   const bool direct = lone_ && data_shards == 1;
@@ -58,9 +73,10 @@ Result<void> Hosting::follow(const std::vector<cluster::Hosted>& wanted, bool ma
     const bool made_before = identity_->values().replicas.contains(what.replica.value);
     if (!made_before && (!may_make || what.leaving)) continue;
     // First the note that it was made: one whose directory is gone afterwards has forgotten its votes.
-    if (!made_before) CAIRN_TRY(identity_->add_replica(what.replica.value));
+    if (!made_before) CAIRN_TRY(identity_->add_replica(what.replica.value, made(what)));
     Held held;
     held.what = what;
+    held.what.founders = founders_of(identity_->values().replicas.at(what.replica.value));
     held.status.report.shard = what.shard;
     held.status.report.replica = what.replica;
     held.direct = direct;
@@ -83,8 +99,8 @@ ChildSpec Hosting::child(const cluster::Hosted& what, const std::shared_ptr<Leas
   options.founders = what.founders;
   options.slots = what.slots;
   options.metadata = config_.metadata;
-  const auto start = [system = &self_->system(), routes = routes_, peers = peers_, options,
-                      lease, made_before, direct, lone = lone_, name = name_of(what)]() -> Result<caf::actor> {
+  const auto start = [system = &self_->system(), routes = routes_, peers = peers_, options, lease, made_before, direct,
+                      lone = lone_, name = name_of(what)]() -> Result<caf::actor> {
     const auto open = [&]() -> Result<OpenedReplica> {
       if (made_before && !std::filesystem::exists(options.directory))
         return Error{Errc::corrupt, options.directory + " is gone"};
@@ -113,8 +129,7 @@ ChildSpec Hosting::child(const cluster::Hosted& what, const std::shared_ptr<Leas
 void Hosting::remove(const Held& held) {
   const auto& what = held.what;
   log_info("{} is forgotten by the directory; its data is deleted", name_of(what));
-  routes_->set_replica(what.shard, {});
-  withdrawn_.erase(what.replica);
+  removing_.insert(what.replica);
   self_->send(supervisor_, RemoveChild{name_of(what), [routes = routes_, lease = held.lease,
                                                        directory = directory_of(what), replica = what.replica] {
                                          const auto free = lease->take();
@@ -127,19 +142,34 @@ void Hosting::remove(const Held& held) {
                                        }});
 }
 
-void Hosting::ask_all() {
+// Of replicas that were forgotten while the node was away, or whose deletion a crash has ended.
+void Hosting::remove_leftovers(const std::vector<cluster::Hosted>& wanted) {
+  std::set<cluster::ReplicaId> known;
+  for (const auto& what : wanted) known.insert(what.replica);
+  for (const auto& [shard, held] : held_) known.insert(held.what.replica);
+  for (const auto& [id, replica] : identity_->values().replicas) {
+    Held left;
+    left.what.shard = cluster::directory::ShardId{replica.shard};
+    left.what.replica = cluster::ReplicaId{id};
+    if (!known.contains(left.what.replica) && !removing_.contains(left.what.replica)) remove(left);
+  }
+}
+
+void Hosting::ask_all(cluster::directory::Epoch epoch) {
   // One that was started anew knows of none.
   if (const auto supervisor = routes_->replica_supervisor(); supervisor != supervisor_) {
     supervisor_ = supervisor;
     for (const auto& [shard, held] : held_)
-      if (!withdrawn_.contains(held.what.replica)) start(held, true);
+      if (!held.status.report.withdrawn) start(held, true);
   }
   const AgentActor me{self_};
   for (const auto& [shard, held] : held_) {
     const auto replica = routes_->replica(shard);
     if (!replica) continue;
-    self_->send(replica, GetReplica{Reply<ReplicaStatus>([me](Result<ReplicaStatus> status) {
-                  if (status) caf::anon_send(me, ReplicaSeen{std::move(*status)});
+    self_->send(replica, GetReplica{Reply<ReplicaStatus>([me, epoch](Result<ReplicaStatus> status) {
+                  if (!status) return;
+                  status->report.epoch = epoch;
+                  caf::anon_send(me, ReplicaSeen{std::move(*status)});
                 })});
   }
 }
@@ -147,13 +177,14 @@ void Hosting::ask_all() {
 void Hosting::seen(const ReplicaStatus& status) {
   const auto found = held_.find(status.report.shard);
   if (found == held_.end() || found->second.what.replica != status.report.replica) return;
-  found->second.status = status;
+  // What it said before it withdrew may come late.
+  if (!found->second.status.report.withdrawn) found->second.status = status;
 }
 
 void Hosting::withdrew(const ReplicaWithdrew& message) {
   const auto found = held_.find(message.shard);
   if (found == held_.end() || found->second.what.replica != message.replica) return;
-  withdrawn_[message.replica] = message.why;
+  found->second.status.withdrawn_why = message.why;
   auto& report = found->second.status.report;
   report.withdrawn = true;
   report.role = cluster::Role::follower;
@@ -161,7 +192,10 @@ void Hosting::withdrew(const ReplicaWithdrew& message) {
   routes_->set_replica(message.shard, {});
 }
 
-Result<void> Hosting::deleted(cluster::ReplicaId replica) { return identity_->drop_replica(replica.value); }
+Result<void> Hosting::deleted(cluster::ReplicaId replica) {
+  removing_.erase(replica);
+  return identity_->drop_replica(replica.value);
+}
 
 std::vector<ReplicaStatus> Hosting::statuses() const {
   std::vector<ReplicaStatus> out;

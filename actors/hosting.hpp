@@ -27,8 +27,9 @@ class Hosting {
   /// wanted is deleted if `may_delete`. Errors: disk_full, io: the identity could not be written.
   Result<void> follow(const std::vector<cluster::Hosted>& wanted, bool may_make, bool may_delete);
 
-  /// Has each replica tell how it is; the answers come as ReplicaSeen.
-  void ask_all();
+  /// Has each replica tell how it is; the answers come as ReplicaSeen. `epoch`: of the map that was followed last.
+  /// What the answers say is known to be so at that epoch or later, whenever they come.
+  void ask_all(cluster::directory::Epoch epoch);
   void seen(const ReplicaStatus& status);
   void withdrew(const ReplicaWithdrew& message);
   /// The directory of a replica is gone for good.
@@ -36,7 +37,6 @@ class Hosting {
 
   /// The newest of each.
   std::vector<ReplicaStatus> statuses() const;
-  const std::map<cluster::ReplicaId, std::string>& withdrawn() const { return withdrawn_; }
   bool holds(cluster::directory::ShardId shard) const { return held_.contains(shard); }
 
  private:
@@ -50,6 +50,7 @@ class Hosting {
   ChildSpec child(const cluster::Hosted& what, const std::shared_ptr<Lease>& lease, bool made_before,
                   bool direct) const;
   void remove(const Held& held);
+  void remove_leftovers(const std::vector<cluster::Hosted>& wanted);
   void start(const Held& held, bool made_before);
   std::string directory_of(const cluster::Hosted& what) const;
 
@@ -59,9 +60,9 @@ class Hosting {
   std::shared_ptr<Routes> routes_;
   std::shared_ptr<Peers> peers_;
   bool lone_;
-  SupervisorActor supervisor_;               ///< that knows of what is held
+  SupervisorActor supervisor_;  ///< that knows of what is held
   std::map<cluster::directory::ShardId, Held> held_;
-  std::map<cluster::ReplicaId, std::string> withdrawn_;
+  std::set<cluster::ReplicaId> removing_;  ///< what cannot be deleted stays until the next start
 };
 
 }  // namespace cairn::actors

@@ -136,6 +136,8 @@ std::string admin_socket_path(const Config& config);
 /// Whether `config` says that this node is one of the cluster's founders; without founders and `join` it is the
 /// only one.
 bool is_founder(const Config& config);
+/// cluster.founders in the order of their names, which is the same on all of them however their lists are written.
+std::vector<NodeAt> founders_by_name(const Config& config);
 
 /// `configs/reference.toml` as it should be: every key with meaning, unit, range, default and effect.
 /// A test holds the file against it.

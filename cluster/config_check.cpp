@@ -163,6 +163,12 @@ std::string admin_socket_path(const Config& config) {
   return config.admin.socket.empty() ? config.node.data + "/admin.socket" : config.admin.socket;
 }
 
+std::vector<NodeAt> founders_by_name(const Config& config) {
+  auto founders = config.cluster.founders;
+  std::ranges::sort(founders, {}, &NodeAt::name);
+  return founders;
+}
+
 bool is_founder(const Config& config) {
   const auto& founders = config.cluster.founders;
   if (founders.empty()) return config.cluster.join.empty();

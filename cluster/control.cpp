@@ -69,6 +69,7 @@ void check_order(Reader& in, const std::vector<T>& list, Key T::*key) {
 void put(Writer& out, const ReplicaReport& report) {
   put(out, report.shard);
   put(out, report.replica);
+  put(out, report.epoch);
   out.u8(static_cast<std::uint8_t>(report.role)).varint(report.term);
   put(out, report.withdrawn);
   if (report.role != Role::leader) return;
@@ -98,6 +99,7 @@ void get_lag(Reader& in, std::map<ReplicaId, std::uint64_t>& lag) {
 void get(Reader& in, ReplicaReport& report) {
   get(in, report.shard);
   get(in, report.replica);
+  get(in, report.epoch);
   const auto role = in.u8();
   if (role > static_cast<std::uint8_t>(Role::leader)) return in.fail();
   report.role = static_cast<Role>(role);
@@ -114,24 +116,27 @@ void get(Reader& in, ReplicaReport& report) {
 
 void put(Writer& out, const MapRequest& frame) { put(out, frame.since); }
 void get(Reader& in, MapRequest& frame) { get(in, frame.since); }
-void put(Writer& out, const MapAnswer& frame) { put(out, frame.map); }
+void put(Writer& out, const MapAnswer& frame) {
+  put(out, frame.map);
+  out.varint(frame.founders.size());
+  for (const auto& founder : frame.founders) put(out, founder);
+}
 void get(Reader& in, MapAnswer& frame) {
   get(in, frame.map.epoch);
   get_list(in, frame.map.shards, limits::max_shards, get_shard);
   get_list(in, frame.map.nodes, limits::max_nodes, get_address);
   check_order(in, frame.map.shards, &Shard::id);
   check_order(in, frame.map.nodes, &NodeAddress::name);
+  get_list(in, frame.founders, limits::max_founders);
 }
 void put(Writer& out, const Report& frame) {
   put(out, frame.report.node);
-  put(out, frame.report.epoch);
   out.varint(frame.report.replicas.size());
   for (const auto& replica : frame.report.replicas) put(out, replica);
 }
 void get(Reader& in, Report& frame) {
   get(in, frame.report.node);
   if (frame.report.node.empty()) in.fail();
-  get(in, frame.report.epoch);
   get_list(in, frame.report.replicas, limits::max_shards, [](Reader& from, ReplicaReport& one) { get(from, one); });
 }
 void put(Writer& out, const ReportAnswer& frame) {

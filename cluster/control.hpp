@@ -23,6 +23,7 @@ struct MapRequest {
 /// What the node knows, which may be older than what the asker knows: SlotMap::merge() then changes nothing.
 struct MapAnswer {
   SlotMap map;
+  std::vector<NodeName> founders;  ///< that its configuration names, in order
 };
 /// To the node where the directory's replica leads. Answered by ReportAnswer, by whatever node gets it.
 struct Report {

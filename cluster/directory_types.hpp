@@ -36,7 +36,7 @@ using Epoch = StrongId<struct EpochTag, std::uint64_t>;
 using ShardId = StrongId<struct ShardTag, std::uint32_t>;
 /// The shard of the directory's own rows: the first that is made, with no slots. As the first, its replicas get
 /// the ids 1, 2, … in the order of its nodes. The cluster's founders rely on that: before there is any row they
-/// start their replicas of it, the founder at place n of cluster.founders under id n.
+/// start their replicas of it, the founder at place n by name under id n.
 inline constexpr ShardId directory_shard{1};
 /// A random number in a node's data folder: what lies there belongs to the node that registered it.
 using DataId = StrongId<struct DataTag, std::uint64_t>;

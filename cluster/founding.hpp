@@ -13,13 +13,13 @@
 namespace cairn::cluster::directory {
 
 struct FoundingPlan {
-  /// cluster.founders: 1, 3, 5 or 7 metadata nodes, in the same order on all of them. The founder at place n runs
-  /// the directory's replica n from the start, before there is any row that says so. Empty on a node that is none:
-  /// it begins no cluster.
+  /// cluster.founders: 1, 3, 5 or 7 metadata nodes, by name, so that all of them have one order. The founder at
+  /// place n runs the directory's replica n from the start, before there is any row that says so. Empty on a node
+  /// that is none: it begins no cluster.
   std::vector<NodeName> founders;
-  std::uint32_t shards = 1;         ///< of accounts
-  std::uint32_t replicas = 3;       ///< that each of these wants: odd
-  ClusterId cluster;                ///< the name of a new cluster: a random number
+  std::uint32_t shards = 1;    ///< of accounts
+  std::uint32_t replicas = 3;  ///< that each of these wants: odd
+  ClusterId cluster;           ///< the name of a new cluster: a random number
 };
 
 /// There is nothing left to do.

@@ -61,18 +61,27 @@ std::vector<Hosted> hosted_by(const SlotMap& map, const NodeName& self) {
   return out;
 }
 
+std::vector<NodeName> names_of(const std::vector<NodeAt>& nodes) {
+  std::vector<NodeName> names;
+  for (const auto& node : nodes) names.push_back(node.name);
+  return names;
+}
+
 MayFound may_found(const std::vector<NodeAt>& founders, const NodeName& self, bool founded,
-                   const std::map<std::string, directory::Epoch>& heard) {
+                   const std::map<std::string, FounderHeard>& heard) {
   if (std::ranges::find(founders, self, &NodeAt::name) == founders.end()) return MayFound::no;
   if (founded) return MayFound::yes;
+  const auto names = names_of(founders);
   bool all = true;
   for (const auto& founder : founders) {
     if (founder.name == self) continue;
     const auto found = heard.find(founder.name.text());
     if (found == heard.end()) {
       all = false;
-    } else if (found->second.value > 0) {
+    } else if (found->second.epoch.value > 0) {
       return MayFound::no;
+    } else if (found->second.founders != names) {
+      all = false;
     }
   }
   return all ? MayFound::yes : MayFound::wait;

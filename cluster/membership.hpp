@@ -42,10 +42,18 @@ struct Hosted {
 std::vector<Hosted> hosted_by(const directory::SlotMap& map, const directory::NodeName& self);
 
 /// Whether a node named among the founders may begin as one. It must not once the others are founded: a founder
-/// whose disk was lost would vote twice. So at its very first start it hears all the others first.
+/// whose disk was lost would vote twice. So at its very first start it hears all the others first, and
+/// that they name the same founders: two lists could have two majorities.
 enum class MayFound : std::uint8_t { wait, yes, no };
-/// `heard`: the epoch of the map of each other founder that has answered. `founded`: it began as one before.
+/// What another founder has answered.
+struct FounderHeard {
+  directory::Epoch epoch;                     ///< of the map of one that has answered
+  std::vector<directory::NodeName> founders;  ///< that it names, in order
+};
+/// `heard`: of each other founder that has answered. `founded`: it began as one before.
 MayFound may_found(const std::vector<NodeAt>& founders, const directory::NodeName& self, bool founded,
-                   const std::map<std::string, directory::Epoch>& heard);
+                   const std::map<std::string, FounderHeard>& heard);
+/// The names of `nodes`, in their order.
+std::vector<directory::NodeName> names_of(const std::vector<NodeAt>& nodes);
 
 }  // namespace cairn::cluster

@@ -13,7 +13,7 @@ void observe(Observed& observed, const NodeReport& report, Instant now) {
     group.leader = replica.replica;
     group.term = replica.term;
     group.heard = now;
-    group.epoch = report.epoch;
+    group.epoch = replica.epoch;
     group.settled = replica.settled;
     group.configuration = replica.configuration;
     group.lag = replica.lag;

@@ -15,6 +15,7 @@ namespace cairn::cluster::directory {
 struct ReplicaReport {
   ShardId shard;
   ReplicaId replica;
+  Epoch epoch;                                  ///< of the directory that its node had when it looked at the replica
   Role role = Role::follower;
   std::uint64_t term = 0;
   bool withdrawn = false;                       ///< it found rot in itself and takes no part any more
@@ -26,7 +27,6 @@ struct ReplicaReport {
 
 struct NodeReport {
   NodeName node;
-  Epoch epoch;                                  ///< of the directory that it had when it looked at its replicas
   std::vector<ReplicaReport> replicas;
 };
 

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::string_view file_name = "identity";
 constexpr std::string_view new_name = "identity.new";
-constexpr std::string_view lock_name = "identity.lock";   // others lock the directory itself
+constexpr std::string_view lock_name = "identity.lock";  // others lock the directory itself
 constexpr std::string_view magic = "cairn-identity-1\n";
 constexpr std::size_t max_file_bytes = 4u << 20;
 
@@ -27,7 +27,10 @@ Bytes encode(const Identity::Values& values, std::uint64_t inode) {
   Writer body;
   body.bytes(values.node).u64(values.data).bytes(values.cluster).varint(values.incarnation).u8(values.founded);
   body.u64(inode).varint(values.replicas.size());
-  for (const auto replica : values.replicas) body.varint(replica);
+  for (const auto& [id, replica] : values.replicas) {
+    body.varint(id).varint(replica.shard).varint(replica.founders.size());
+    for (const auto founder : replica.founders) body.varint(founder);
+  }
   const auto bytes = body.take();
   Writer out;
   out.raw(magic).u32(checksum(bytes)).raw(bytes);
@@ -52,7 +55,11 @@ Result<Decoded> decode(BytesView bytes) {
   out.values.incarnation = in.varint();
   out.values.founded = in.u8() == 1;
   out.inode = in.u64();
-  for (auto left = in.varint(); left > 0 && !in.failed(); --left) out.values.replicas.insert(in.varint());
+  for (auto left = in.varint(); left > 0 && !in.failed(); --left) {
+    auto& replica = out.values.replicas[in.varint()];
+    replica.shard = static_cast<std::uint32_t>(in.varint());
+    for (auto founders = in.varint(); founders > 0 && !in.failed(); --founders) replica.founders.push_back(in.varint());
+  }
   if (!in.finished()) return corrupt;
   return out;
 }
@@ -159,15 +166,15 @@ Result<void> Identity::set_founded() {
   return write(values);
 }
 
-Result<void> Identity::add_replica(std::uint64_t replica) {
+Result<void> Identity::add_replica(std::uint64_t id, Replica replica) {
   auto values = values_;
-  values.replicas.insert(replica);
+  values.replicas[id] = std::move(replica);
   return write(values);
 }
 
-Result<void> Identity::drop_replica(std::uint64_t replica) {
+Result<void> Identity::drop_replica(std::uint64_t id) {
   auto values = values_;
-  values.replicas.erase(replica);
+  values.replicas.erase(id);
   return write(values);
 }
 

@@ -290,7 +290,7 @@ TEST_F(WatchHubTest, AHubThatRestartsOnTheLeadersNodeIsToldWhoLeads) {
   commit();  // to nobody
   const auto replica = std::make_shared<FakeShard>();
   auto& status = replica->status;
-  status.report = {shard, ReplicaId{1}, Role::leader, 1, false, true, {}, {}};
+  status.report = {shard, ReplicaId{1}, {}, Role::leader, 1, false, true, {}, {}};
   status.leader = ReplicaId{1};
   status.applied = end_;
   m_.routes->set_replica(shard, system_.spawn(fake_shard_replica, replica));

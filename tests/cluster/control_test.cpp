@@ -31,6 +31,7 @@ NodeReport report() {
   ReplicaReport leader;
   leader.shard = ShardId{300};
   leader.replica = ReplicaId{1};
+  leader.epoch = Epoch{300};
   leader.role = Role::leader;
   leader.term = 4;
   leader.settled = true;
@@ -39,15 +40,16 @@ NodeReport report() {
   ReplicaReport follower;
   follower.shard = ShardId{2};
   follower.replica = ReplicaId{5};
+  follower.epoch = Epoch{7};
   follower.term = 6;
   follower.withdrawn = true;
-  return {name("n1"), Epoch{300}, {leader, follower}};
+  return {name("n1"), {leader, follower}};
 }
 
 std::vector<ControlFrame> all_frames() {
   return {
       MapRequest{Epoch{300}},
-      MapAnswer{{Epoch{300}, {directory(), shard()}, {{name("n1"), 300, "h:1", "h:2"}}}},
+      MapAnswer{{Epoch{300}, {directory(), shard()}, {{name("n1"), 300, "h:1", "h:2"}}}, {name("n1")}},
       Report{report()},
       ReportAnswer{true, ReplicaId{3}, Epoch{300}},
       Order{ShardId{300}, GroupChange::transfer, ReplicaId{300}},
@@ -59,8 +61,8 @@ TEST(ControlFrames, HaveTheirForm) {
   const std::vector<std::string> golden = {
       "01ac02",
       "02ac02 02 01000201026e3100ac02026e320201040307"
-      "ac02020063c801ff7f0201026e3100ac02026e320201040307 01026e31ac0203683a3103683a32",
-      "03026e31ac02 02 ac0201030400 01 020102 01ac02 020200ac02ac02 0205000601",
+      "ac02020063c801ff7f0201026e3100ac02026e320201040307 01026e31ac0203683a3103683a32 01026e31",
+      "03026e31 02 ac0201ac02030400 01 020102 01ac02 020200ac02ac02 020507000601",
       "040103ac02",
       "05ac0204ac02",
       "06047768617403776879",
@@ -107,9 +109,9 @@ TEST(ControlFrames, AreRefusedWhenLargerThanAClusterCanBe) {
   auto crowded = shard();
   for (std::uint64_t id = 301; crowded.replicas.size() <= limits::max_replicas_per_shard; ++id)
     crowded.replicas.push_back({ReplicaId{id}, name("m" + std::to_string(id)), ReplicaKind::voter});
-  refused(MapAnswer{{Epoch{1}, {crowded}, {}}});
+  refused(MapAnswer{{Epoch{1}, {crowded}, {}}, {}});
   auto far = NodeAddress{name("n1"), 1, std::string(limits::max_address_bytes + 1, 'x'), ""};
-  refused(MapAnswer{{Epoch{1}, {}, {far}}});
+  refused(MapAnswer{{Epoch{1}, {}, {far}}, {}});
   auto many = report();
   many.replicas.resize(limits::max_shards + 1);
   refused(Report{many});
@@ -121,12 +123,12 @@ TEST(ControlFrames, AreRefusedWhenLargerThanAClusterCanBe) {
 
 TEST(ControlFrames, AreRefusedWhenTheyBreakTheirOrder) {
   const auto refused = [](const ControlFrame& frame) { EXPECT_EQ(again(encode(frame)), std::nullopt); };
-  refused(MapAnswer{{Epoch{1}, {shard(3), shard(2)}, {}}});
-  refused(MapAnswer{{Epoch{1}, {shard(2), shard(2)}, {}}});
-  refused(MapAnswer{{Epoch{1}, {}, {{name("b"), 1, "h:1", ""}, {name("a"), 1, "h:1", ""}}}});
+  refused(MapAnswer{{Epoch{1}, {shard(3), shard(2)}, {}}, {}});
+  refused(MapAnswer{{Epoch{1}, {shard(2), shard(2)}, {}}, {}});
+  refused(MapAnswer{{Epoch{1}, {}, {{name("b"), 1, "h:1", ""}, {name("a"), 1, "h:1", ""}}}, {}});
   auto outside = shard();
   outside.slots = {{0, 16'384}};
-  refused(MapAnswer{{Epoch{1}, {outside}, {}}});
+  refused(MapAnswer{{Epoch{1}, {outside}, {}}, {}});
   auto twice = report();
   twice.replicas[0].configuration.learners = {ReplicaId{1}};
   refused(Report{twice});

@@ -101,7 +101,7 @@ TEST_F(Duties, LeadersAreNewsInALaterTermOnly) {
 }
 
 TEST_F(Duties, ReportsCountForTheReplicasOfTheirNode) {
-  NodeReport report{name("b"), {}, {}};
+  NodeReport report{name("b"), {}};
   for (const std::uint64_t id : {4, 5, 8}) {
     ReplicaReport one;
     one.shard = ShardId{2};

@@ -88,14 +88,23 @@ TEST(Membership, ANodeHoldsWhatTheMapSays) {
 
 TEST(Membership, AFounderThatMayHaveVotedHearsTheOthersFirst) {
   const auto founders = three();
-  using directory::Epoch;
+  const FounderHeard new_one{{}, names_of(founders)};
+  const FounderHeard founded{directory::Epoch{3}, {}};
   EXPECT_EQ(may_found(founders, name("a"), false, {}), MayFound::wait);
-  EXPECT_EQ(may_found(founders, name("a"), false, {{"b", Epoch{0}}}), MayFound::wait);
-  EXPECT_EQ(may_found(founders, name("a"), false, {{"b", Epoch{0}}, {"c", Epoch{0}}}), MayFound::yes);
-  EXPECT_EQ(may_found(founders, name("a"), false, {{"b", Epoch{3}}}), MayFound::no) << "the others are founded";
+  EXPECT_EQ(may_found(founders, name("a"), false, {{"b", new_one}}), MayFound::wait);
+  EXPECT_EQ(may_found(founders, name("a"), false, {{"b", new_one}, {"c", new_one}}), MayFound::yes);
+  EXPECT_EQ(may_found(founders, name("a"), false, {{"b", founded}}), MayFound::no) << "the others are founded";
   EXPECT_EQ(may_found(founders, name("a"), true, {}), MayFound::yes) << "it began before";
   EXPECT_EQ(may_found(founders, name("z"), true, {}), MayFound::no);
   EXPECT_EQ(may_found({{name("a"), ""}}, name("a"), false, {}), MayFound::yes) << "alone";
+}
+
+TEST(Membership, FoundersThatNameOthersFoundNothing) {
+  const auto founders = three();
+  const FounderHeard same{{}, names_of(founders)};
+  const FounderHeard other{{}, {name("a"), name("c"), name("d")}};
+  EXPECT_EQ(may_found(founders, name("a"), false, {{"b", same}, {"c", other}}), MayFound::wait);
+  EXPECT_EQ(may_found(founders, name("a"), false, {{"b", other}, {"c", same}}), MayFound::wait);
 }
 
 }  // namespace

@@ -144,7 +144,7 @@ void ReconcileWorld::report() {
   for (auto& [name, host] : hosts) {
     if (!host.up || host.gone) continue;
     if (!lost()) host.knows = state().epoch;
-    if (!lost()) reports[name] = {name, host.knows, {}};
+    if (!lost()) reports[name] = {name, {}};
   }
   for (const auto& [id, shard] : state().shards) {
     const auto& group = groups.at(id);
@@ -154,6 +154,7 @@ void ReconcileWorld::report() {
       ReplicaReport one;
       one.shard = id;
       one.replica = replica.id;
+      one.epoch = hosts.at(replica.node).knows;
       one.term = group.term;
       one.withdrawn = rotten.contains(replica.id);
       if (replica.id == group.leader && !one.withdrawn) {
