@@ -4,7 +4,9 @@
 #include <caf/typed_event_based_actor.hpp>
 
 #include <algorithm>
+#include <deque>
 #include <map>
+#include <utility>
 
 #include "actors/clock.hpp"
 #include "actors/hosting.hpp"
@@ -55,6 +57,7 @@ class Agent {
     send_report();
     hosting_.ask_all(map_.epoch);
     warn_of_strangers();
+    for (const auto& note : notes_) tell(note);
     tell_ready();
   }
 
@@ -102,9 +105,7 @@ class Agent {
   void deleted(const ReplicaDeleted& message) { must(hosting_.deleted(message.replica)); }
 
   void warned(const NodeWarned& message) {
-    auto& told = told_[message.part];
-    if (told == Told{message.state, reporting_.leader()}) return;
-    told = {message.state, reporting_.leader()};
+    if (std::exchange(told_[message.part], message.state) == message.state) return;
     note(message.part + " on " + name_.text() + " " + message.state, message.why);
   }
   void warned(const PeerWarned& message) { note(name_.text() + " on its link to " + message.node, message.sentence); }
@@ -346,20 +347,30 @@ class Agent {
 
   void hear(const std::string& from, cluster::directory::Note& note) {
     const auto directory = start_.routes->directory();
-    if (leads_directory() && directory)
-      self_->send(directory, NoteReceived{from, std::move(note.what), std::move(note.why)});
+    if (leads_directory() && directory) self_->send(directory, NoteReceived{from, std::move(note)});
+  }
+
+  void hear(const std::string&, cluster::directory::NoteAnswer& answer) {
+    std::erase_if(notes_, [&](const auto& note) { return note.number == answer.number; });
   }
 
   bool leads_directory() const { return reporting_.leads_here(*start_.routes->map()); }
 
-  // Something that an operator should find among the events.
+  // Something that an operator should find among the events. It is told with each tick until it is one.
   void note(std::string what, std::string why) {
+    if (notes_.size() >= limits::max_notes_kept) return log_warning("not told to the directory: {}: {}", what, why);
+    what.resize(std::min(what.size(), limits::max_event_text_bytes));
+    why.resize(std::min(why.size(), limits::max_event_text_bytes));
+    notes_.push_back({++note_number_, std::move(what), std::move(why)});
+    tell(notes_.back());
+  }
+
+  void tell(const cluster::directory::Note& note) {
     const auto node = directory_node();
     if (node == name_.text()) {
-      if (const auto directory = start_.routes->directory())
-        self_->send(directory, NoteReceived{name_.text(), std::move(what), std::move(why)});
+      if (const auto directory = start_.routes->directory()) self_->send(directory, NoteReceived{node, note});
     } else if (!node.empty()) {
-      (void)send(node, cluster::directory::Note{std::move(what), std::move(why)});  // it is in the log, too
+      (void)send(node, note);
     }
   }
 
@@ -384,13 +395,6 @@ class Agent {
     start_.ready(true);
   }
 
-  // What a part of the node said, and the directory's leader that was told.
-  struct Told {
-    std::string state;
-    cluster::ReplicaId leader;
-    friend bool operator==(const Told&, const Told&) = default;
-  };
-
   AgentActor::pointer self_;
   AgentStart start_;
   NodeName name_;
@@ -406,7 +410,9 @@ class Agent {
   bool registering_ = false;
   std::string refused_;
   std::chrono::milliseconds register_at_{0};
-  std::map<std::string, Told> told_;  // by part: as many as there are replicas here
+  std::map<std::string, std::string> told_;  // the state of each part: as many as there are replicas here
+  std::deque<cluster::directory::Note> notes_;
+  std::uint64_t note_number_ = 0;
   bool asking_map_ = false;
   std::uint64_t strangers_ = 0;
   std::chrono::milliseconds strangers_noted_{-1'000'000};

@@ -78,11 +78,15 @@ class DirectoryService {
   }
 
   void note_received(NoteReceived message) {
-    if (!leading_) return;
+    if (!leading_ || notes_.size() >= limits::max_notes_waiting) return;
+    const bool waits = std::ranges::any_of(notes_, [&](const NoteReceived& other) {
+      return other.from == message.from && other.note.number == message.note.number;
+    });
+    if (waits) return;
     const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(pace_.clock());
-    if (!notes_allowed_.take(message.from, now) || notes_.size() >= limits::max_notes_waiting)
-      return log_debug("{} notes too much: {}", message.from, message.what);
-    notes_.push_back({std::move(message.what), std::move(message.why)});
+    if (notes_allowed_.take(message.from, now)) return notes_.push_back(std::move(message));
+    log_debug("{} notes too much: {}", message.from, message.note.what);
+    answer(message);
   }
 
   void timer(std::uint64_t office) {
@@ -217,10 +221,30 @@ class DirectoryService {
 
   void write_down() {
     for (auto& duty : news_of_leaders(state_, observed_)) duties_.push_back(std::move(duty));
-    for (auto& note : notes_) duties_.push_back({note.what, note.why, RecordEvent{note.what, note.why}, {}});
-    notes_.clear();
-    if (duties_.empty()) return decide();
-    work(&DirectoryService::decide);
+    if (duties_.empty()) return write_note();
+    work(&DirectoryService::write_note);
+  }
+
+  void write_note() {
+    if (notes_.empty()) return decide();
+    const auto& note = notes_.front().note;
+    duties_.push_back({note.what, note.why, RecordEvent{note.what, note.why}, {}});
+    work(&DirectoryService::note_written);
+  }
+
+  void note_written() {
+    answer(notes_.front());
+    notes_.pop_front();
+    write_note();
+  }
+
+  void answer(const NoteReceived& message) {
+    auto frame = encode(ControlFrame(cluster::directory::NoteAnswer{message.note.number}));
+    if (message.from != name_) {
+      (void)peers_->send(message.from, Channel::control, std::move(frame));  // the note comes again
+    } else if (const auto agent = routes_->agent()) {
+      self_->send(agent, ControlReceived{name_, std::move(frame)});
+    }
   }
 
   void decide() {
@@ -338,7 +362,7 @@ class DirectoryService {
   std::string waits_;
   std::set<std::string> decided_;       // in the last round
   std::vector<std::string> decisions_;  // the same with reasons
-  std::deque<RecordEvent> notes_;       // to be written down
+  std::deque<NoteReceived> notes_;      // to be written down
 
   // Of the round.
   bool in_round_ = false;

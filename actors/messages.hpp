@@ -129,7 +129,7 @@ struct PeerWarned { std::string node; std::string sentence; };
 /// To the agent: what one of its replicas looks like now.
 struct ReplicaSeen { ReplicaStatus status; };
 /// To the agent, from a part of its node: the state that it is in, which an operator should see. Said again while
-/// it lasts, since the directory's leader may change meanwhile.
+/// it lasts, since the agent may have been started anew meanwhile.
 struct NodeWarned { std::string part; std::string state; std::string why; };
 /// To the agent: a replica did not start, and may be tried again.
 struct ReplicaFailed { cluster::directory::ShardId shard; Error why; };
@@ -141,8 +141,8 @@ struct LeaderHeard { cluster::directory::ShardId shard; cluster::ReplicaId repli
 struct MapChanged {};
 /// To the directory service, from a node that reports (its own, too).
 struct ReportReceived { std::string from; cluster::directory::NodeReport report; };
-/// To the directory service: what a node wants among the events.
-struct NoteReceived { std::string from; std::string what; std::string why; };
+/// To the directory service: what a node wants among the events. Answered to the node's agent by a NoteAnswer.
+struct NoteReceived { std::string from; cluster::directory::Note note; };
 /// What the directory's leader knows; only `leads` on a node where it is not.
 struct DirectoryStatus {
   bool leads = false;

@@ -163,11 +163,15 @@ void get(Reader& in, Order& frame) {
   frame.change = static_cast<GroupChange>(change);
   get(in, frame.replica);
 }
-void put(Writer& out, const Note& frame) { out.bytes(frame.what).bytes(frame.why); }
+void put(Writer& out, const Note& frame) { out.varint(frame.number).bytes(frame.what).bytes(frame.why); }
 void get(Reader& in, Note& frame) {
+  frame.number = in.varint();
   get_text(in, frame.what, limits::max_event_text_bytes);
   get_text(in, frame.why, limits::max_event_text_bytes);
 }
+
+void put(Writer& out, const NoteAnswer& frame) { out.varint(frame.number); }
+void get(Reader& in, NoteAnswer& frame) { frame.number = in.varint(); }
 
 template <std::size_t I = 0>
 void get_frame(Reader& in, std::size_t index, ControlFrame& frame) {

@@ -44,14 +44,20 @@ struct Order {
   ReplicaId replica;
 };
 /// To the node where the directory's replica leads: something that an operator should find in the list of events
-/// (RecordEvent). Not answered; of too many from one node some are dropped (limits::max_notes_at_once).
+/// (RecordEvent). Sent again until it is answered; of too many from one node some are dropped all the same
+/// (limits::max_notes_at_once).
 struct Note {
+  std::uint64_t number = 0;         ///< of the node since its start
   std::string what;
   std::string why;
 };
+/// The event is written down, or dropped for good.
+struct NoteAnswer {
+  std::uint64_t number = 0;
+};
 
 /// The order is part of the form: append only.
-using ControlFrame = std::variant<MapRequest, MapAnswer, Report, ReportAnswer, Order, Note>;
+using ControlFrame = std::variant<MapRequest, MapAnswer, Report, ReportAnswer, Order, Note, NoteAnswer>;
 
 Bytes encode(const ControlFrame& frame);
 /// protocol if the bytes are not a whole frame, or one that is larger than a cluster can be.

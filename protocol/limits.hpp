@@ -115,6 +115,7 @@ inline constexpr auto directory_answer_timeout = 10s;                 ///< of it
 // A node in its cluster.
 inline constexpr auto agent_interval = 300ms;                         ///< between reports, and looks for a new map
 inline constexpr auto agent_hurried_interval = 20ms;                  ///< while the node has no part yet
+inline constexpr std::size_t max_notes_kept = 64;                     ///< of a node, until the directory has them
 inline constexpr auto registration_interval = 1s;                     ///< after the directory has refused a node
 inline constexpr auto agent_ask_timeout = 2s;                         ///< of the node's own replica
 inline constexpr std::uint32_t max_unanswered_reports = 2;            ///< then another replica is reported to

@@ -50,7 +50,7 @@ class DirectoryServiceTest : public ActorTest {
     DirectoryPace pace;
     pace.interval = pace.founding_interval = 2ms;
     pace.clock = [clock = clock_] { return cluster::Instant(clock->load()); };
-    service_ = system_.spawn(directory_service, config, routes_, peers_, pace);
+    service_ = system_.spawn(directory_service, config, routes_, std::shared_ptr<NodeNetwork>(peers_), pace);
   }
   void add_replica(ShardId shard, const ReplicaStatus& status = {}) {
     replicas_.push_back(system_.spawn(fake_leader, shard, directory_, orders_, status));
@@ -186,7 +186,7 @@ class DirectoryServiceTest : public ActorTest {
   std::shared_ptr<FakeDirectory> directory_ = std::make_shared<FakeDirectory>();
   std::shared_ptr<GivenOrders> orders_ = std::make_shared<GivenOrders>();
   std::shared_ptr<Routes> routes_ = std::make_shared<Routes>();
-  std::shared_ptr<NodeNetwork> peers_ = std::make_shared<OrderNetwork>(orders_);
+  std::shared_ptr<OrderNetwork> peers_ = std::make_shared<OrderNetwork>(orders_);
   std::shared_ptr<std::atomic<std::int64_t>> clock_ = std::make_shared<std::atomic<std::int64_t>>(1'000'000);
   std::vector<ReplicaActor> replicas_;
   DirectoryActor service_;
@@ -227,7 +227,7 @@ TEST_F(DirectoryServiceTest, DoesNothingWithoutTheOffice) {
   set_role(Role::follower);
   set_role(Role::leader, 1, false);
   tell(ReportReceived{"self", {name("self"), {}}});
-  tell(NoteReceived{"self", "what", "why"});
+  tell(NoteReceived{"self", {1, "what", "why"}});
   EXPECT_FALSE(status().leads);
   EXPECT_TRUE(status().observed.heard.empty());
   EXPECT_EQ(directory_->asked(), 0u);
@@ -464,14 +464,44 @@ TEST_F(DirectoryServiceTest, TriesAgainWhatFailed) {
 
 TEST_F(DirectoryServiceTest, WritesNotesDownButNotAll) {
   found({"a", "b", "self"});
-  tell(NoteReceived{"b", "the clock of b is off", "by 3 s"});
+  tell(NoteReceived{"b", {1, "the clock of b is off", "by 3 s"}});
   ASSERT_TRUE(becomes([&](const auto&) { return has_event("the clock of b is off", "by 3 s"); }));
-  for (std::size_t i = 0; i < 5 * limits::max_notes_at_once; ++i) tell(NoteReceived{"a", "again", "and again"});
-  tell(NoteReceived{"b", "the last", "word"});
+  for (std::size_t i = 0; i < 5 * limits::max_notes_at_once; ++i) tell(NoteReceived{"a", {i, "again", "and again"}});
+  tell(NoteReceived{"b", {2, "the last", "word"}});
   ASSERT_TRUE(becomes([&](const auto&) { return has_event("the last", "word"); }));
   std::size_t kept = 0;
   for (const auto& event : directory_->events()) kept += event.what == "again" ? 1 : 0;
   EXPECT_EQ(kept, limits::max_notes_at_once);
+}
+
+TEST_F(DirectoryServiceTest, AnswersANoteOnceItIsWrittenDown) {
+  found({"a", "b", "self"});
+  directory_->serve(Served::unknown);
+  const NoteReceived note{"b", {7, "the clock of b is off", "by 3 s"}};
+  for (int i = 0; i < 5; ++i) tell(note);
+  const auto tries = directory_->asked();
+  ASSERT_TRUE(becomes([&](const auto&) { return directory_->asked() > tries + 3; }));
+  EXPECT_TRUE(peers_->notes_answered.all().empty());
+  directory_->serve(Served::done);
+  ASSERT_TRUE(peers_->notes_answered.wait_count(1));
+  EXPECT_EQ(peers_->notes_answered.all()[0], (OrderNetwork::NoteAnswered{"b", 7}));
+  std::size_t written = 0;
+  for (const auto& event : directory_->events()) written += event.what == note.note.what ? 1 : 0;
+  EXPECT_EQ(written, 1u) << "though it came five times";
+}
+
+TEST_F(DirectoryServiceTest, ANoteThatALeaderTookWithItIsNotAnswered) {
+  found({"a", "b", "self"});
+  directory_->serve(Served::unknown);
+  tell(NoteReceived{"b", {7, "what", "why"}});
+  status();
+  set_role(Role::follower);
+  set_role(Role::leader, 2);
+  directory_->serve(Served::done);
+  ASSERT_TRUE(becomes([](const auto& status) { return status.leads && status.looks > 3; }));
+  EXPECT_TRUE(peers_->notes_answered.all().empty()) << "its node tells it again";
+  tell(NoteReceived{"b", {7, "what", "why"}});
+  EXPECT_TRUE(peers_->notes_answered.wait_count(1));
 }
 
 }  // namespace

@@ -101,13 +101,24 @@ inline ReplicaActor::behavior_type fake_leader(ReplicaActor::pointer, cluster::d
 /// Links that keep what is sent.
 class OrderNetwork final : public NodeNetwork {
  public:
+  struct NoteAnswered {
+    NodeName to;
+    std::uint64_t number = 0;
+    friend bool operator==(const NoteAnswered&, const NoteAnswered&) = default;
+  };
+  Events<NoteAnswered> notes_answered;
+
   explicit OrderNetwork(std::shared_ptr<GivenOrders> orders) : orders_(std::move(orders)) {}
 
   Result<void> send(const NodeName& to, Channel channel, Bytes frame) override {
     EXPECT_EQ(channel, Channel::control);
     const auto decoded = cluster::directory::decode_control_frame(frame);
     if (!decoded) return decoded.error();
-    orders_->add({to, std::get<cluster::directory::Order>(*decoded)});
+    if (const auto* answer = std::get_if<cluster::directory::NoteAnswer>(&*decoded)) {
+      notes_answered.add({to, answer->number});
+    } else {
+      orders_->add({to, std::get<cluster::directory::Order>(*decoded)});
+    }
     return {};
   }
 

@@ -53,7 +53,8 @@ std::vector<ControlFrame> all_frames() {
       Report{report()},
       ReportAnswer{true, ReplicaId{3}, Epoch{300}},
       Order{ShardId{300}, GroupChange::transfer, ReplicaId{300}},
-      Note{"what", "why"},
+      Note{300, "what", "why"},
+      NoteAnswer{300},
   };
 }
 
@@ -65,7 +66,8 @@ TEST(ControlFrames, HaveTheirForm) {
       "03026e31 02 ac0201ac02030400 01 020102 01ac02 020200ac02ac02 020507000601",
       "040103ac02",
       "05ac0204ac02",
-      "06047768617403776879",
+      "06ac02 047768617403776879",
+      "07ac02",
   };
   const auto frames = all_frames();
   ASSERT_EQ(frames.size(), golden.size());
@@ -99,13 +101,13 @@ TEST(ControlFrames, AreRefusedCutLongerOrOfNoKind) {
     EXPECT_EQ(again(bytes + '\0'), std::nullopt);
   }
   EXPECT_EQ(again(std::string("\x00", 1)), std::nullopt);
-  EXPECT_EQ(again("\x07"), std::nullopt);
+  EXPECT_EQ(again("\x08"), std::nullopt);
 }
 
 TEST(ControlFrames, AreRefusedWhenLargerThanAClusterCanBe) {
   const auto refused = [](const ControlFrame& frame) { EXPECT_EQ(again(encode(frame)), std::nullopt); };
   EXPECT_EQ(again(std::string(limits::max_control_frame_bytes + 1, '\x01')), std::nullopt);
-  refused(Note{std::string(limits::max_event_text_bytes + 1, 'x'), "why"});
+  refused(Note{1, std::string(limits::max_event_text_bytes + 1, 'x'), "why"});
   auto crowded = shard();
   for (std::uint64_t id = 301; crowded.replicas.size() <= limits::max_replicas_per_shard; ++id)
     crowded.replicas.push_back({ReplicaId{id}, name("m" + std::to_string(id)), ReplicaKind::voter});
