@@ -2,7 +2,8 @@
 // etcd with three members and PostgreSQL with two synchronous standbys, in turns of one run. Each system's clients are
 // a process beside its three servers. Cairn's are measured twice. Layer node: the clients' process is a node of the
 // cluster, and each client proposes commands by its links, as etcd's clients put by etcd's own protocol. Layer rpc:
-// sessions of the client library, through an API node, which is a fifth process.
+// sessions of the client library, through an API node, which is a fifth process. CPU time of each process of layer
+// node is told beside, since it says what other work on the machine does not disturb. --layer and --clients choose.
 #include <algorithm>
 #include <atomic>
 #include <exception>
@@ -16,6 +17,7 @@
 #include "tests/bench/support/etcd.hpp"
 #include "tests/bench/support/measure.hpp"
 #include "tests/bench/support/postgres.hpp"
+#include "tests/bench/support/process.hpp"
 #include "tests/bench/support/report.hpp"
 #include "tests/bench/support/rpc_load.hpp"
 #include "tests/bench/support/run.hpp"
@@ -25,7 +27,6 @@
 namespace cairn::bench {
 namespace {
 
-constexpr unsigned client_counts[] = {1, 64, 1'024};
 constexpr unsigned accounts = 64;
 constexpr unsigned sessions = 16;
 constexpr unsigned row_bytes = 256;
@@ -47,6 +48,7 @@ struct Series {
     p50_ms.push_back(percentile(load.micros, 0.5) / 1e3);
     p99_ms.push_back(percentile(load.micros, 0.99) / 1e3);
   }
+  std::vector<double> leader_us, follower_us, client_us;  // of CPU time for each commit
   template <class Figure>
   void add(const Figure& figure) {
     per_second.push_back(figure.per_second);
@@ -61,7 +63,11 @@ class Benchmark {
   explicit Benchmark(const Setting& setting)
       : setting_(setting),
         rounds_(static_cast<unsigned>(setting.number("--rounds", 3))),
-        seconds_(std::max(1u, static_cast<unsigned>(setting.number("--seconds", 5)))) {}
+        seconds_(std::max(1u, static_cast<unsigned>(setting.number("--seconds", 5)))),
+        layer_(setting.text("--layer")) {
+    const auto clients = static_cast<unsigned>(setting.number("--clients", 0));
+    if (clients > 0) client_counts_ = {clients};
+  }
 
   void operator()() {
     for (unsigned round = 0; round < rounds_; ++round) {
@@ -83,8 +89,8 @@ class Benchmark {
     options.folder = setting_.folder;
     test::ProcessCluster cluster(options);
     cluster.start();
-    through_api_node(cluster);
-    as_a_node(cluster);
+    if (layer_ != "node") through_api_node(cluster);
+    if (layer_ != "rpc") as_a_node(cluster);
   }
 
   void through_api_node(test::ProcessCluster& cluster) {
@@ -101,7 +107,7 @@ class Benchmark {
     }
     RpcClients clients(std::move(all));
     std::atomic<std::uint64_t> number = 0;
-    for (const auto count : client_counts)
+    for (const auto count : client_counts_)
       rpc_[count].add(clients.run(count, seconds_, [&](RpcSession& session, const RpcDone& done) {
         session.drive->commit({new_row("row-" + std::to_string(++number))}, {}, [done](Result<CommitResult> result) {
           if (result.ok() && result->results[0].error) return done(*result->results[0].error);
@@ -117,19 +123,35 @@ class Benchmark {
     const auto node = need(actors::Node::start(parsed.config), "node");
     Drives drives(accounts, Drives::Content::empty);
     drives.make(*node);
-    std::vector<std::uint64_t> sequences(std::ranges::max(client_counts), 0);
-    for (const auto count : client_counts) {
+    std::vector<std::uint64_t> sequences(std::ranges::max(client_counts_), 0);
+    const auto leader = cluster.leader();
+    for (const auto count : client_counts_) {
+      const auto leader_cpu = cpu_seconds(cluster.pid(leader));
+      const auto followers_cpu = cpu_of(cluster, leader);
+      const auto client_cpu = own_cpu_seconds();
       const auto deadline = seconds_now() + seconds_;
-      node_[count].add(propose_from(*node, count, [&](unsigned client) -> std::optional<cluster::Command> {
+      const auto load = propose_from(*node, count, [&](unsigned client) -> std::optional<cluster::Command> {
         if (seconds_now() > deadline) return std::nullopt;
         const auto sequence = ++sequences[client];
         cluster::CommitChanges commit{
             drives.account(client % accounts), {ClientId{1'000 + client}, sequence}, sequence - 1, "bench", {}, {}};
         commit.changes.push_back(new_row("row-" + std::to_string(client) + "-" + std::to_string(sequence)));
         return cluster::Command{actors::now(), std::move(commit)};
-      }));
+      });
+      auto& series = node_[count];
+      series.add(load);
+      const auto commits = static_cast<double>(load.answered);
+      series.leader_us.push_back((cpu_seconds(cluster.pid(leader)) - leader_cpu) / commits * 1e6);
+      series.follower_us.push_back((cpu_of(cluster, leader) - followers_cpu) / commits / 2 * 1e6);
+      series.client_us.push_back((own_cpu_seconds() - client_cpu) / commits * 1e6);
     }
     node->stop();
+  }
+
+  static double cpu_of(const test::ProcessCluster& cluster, const std::string& leader) {
+    double sum = 0;
+    for (const auto& follower : cluster.others({leader})) sum += cpu_seconds(cluster.pid(follower));
+    return sum;
   }
 
   void etcd(unsigned round) {
@@ -137,7 +159,7 @@ class Benchmark {
     const auto cluster = EtcdCluster::start(folder("etcd", round), setting_.etcd_client, why);
     if (!cluster) return note_once(why);
     etcd_version_ = cluster->version();
-    for (const auto clients : client_counts)
+    for (const auto clients : client_counts_)
       etcd_[clients].add(cluster->puts(clients, std::min(clients, etcd_connections), row_bytes, seconds_));
   }
 
@@ -147,7 +169,7 @@ class Benchmark {
     if (!cluster) return note_once(why);
     postgres_version_ = cluster->version();
     cluster->set_synchronous(PostgresCluster::majority);
-    for (const auto clients : client_counts) postgres_[clients].add(cluster->inserts(clients, seconds_));
+    for (const auto clients : client_counts_) postgres_[clients].add(cluster->inserts(clients, seconds_));
     cluster->set_synchronous(PostgresCluster::all);
     postgres_all_[1].add(cluster->inserts(1, seconds_));
   }
@@ -173,6 +195,10 @@ class Benchmark {
       report_.add(system + "_per_s", median(series.per_second), "1/s", with_rounds);
       report_.add(system + "_p50_ms", median(series.p50_ms), "ms", conditions);
       report_.add(system + "_p99_ms", median(series.p99_ms), "ms", conditions);
+      if (series.leader_us.empty()) continue;
+      report_.add(system + "_leader_cpu_us", median(series.leader_us), "us", conditions);
+      report_.add(system + "_follower_cpu_us", median(series.follower_us), "us", conditions);
+      report_.add(system + "_client_cpu_us", median(series.client_us), "us", conditions);
     }
   }
 
@@ -205,6 +231,8 @@ class Benchmark {
   const Setting& setting_;
   const unsigned rounds_;
   const unsigned seconds_;
+  const std::string layer_;  // empty: both
+  std::vector<unsigned> client_counts_{1, 64, 1'024};
   ByClients node_, rpc_, etcd_, postgres_, postgres_all_;
   std::string etcd_version_, postgres_version_;
   std::vector<std::string> noted_;

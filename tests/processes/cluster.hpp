@@ -64,6 +64,7 @@ class ProcessCluster {
   void cut(const std::string& name);
   void heal(const std::string& name);
   bool running(const std::string& name);
+  pid_t pid(const std::string& name) const { return nodes_.at(name).process->pid(); }  ///< of a node that runs
 
   std::vector<std::string> founders() const;
   /// The founders but these.

@@ -80,6 +80,13 @@ double Setting::number(const std::string& flag, double otherwise) const {
   }
 }
 
+std::string Setting::text(const std::string& flag) const {
+  const auto at = std::ranges::find(arguments, flag);
+  if (at == arguments.end()) return {};
+  if (at + 1 == arguments.end()) give_up(flag + " needs a word");
+  return *(at + 1);
+}
+
 bool Setting::has(const std::string& flag) const { return std::ranges::find(arguments, flag) != arguments.end(); }
 
 int run(int argc, char** argv, int bound_seconds, const std::function<void(const Setting&)>& benchmark) {

@@ -17,6 +17,8 @@ struct Setting {
 
   /// The number after `flag`, or `otherwise`.
   double number(const std::string& flag, double otherwise) const;
+  /// The word after `flag`; empty without it.
+  std::string text(const std::string& flag) const;
   bool has(const std::string& flag) const;
 };
 
