@@ -35,12 +35,12 @@ void Replica::pump() {
   set_raft_timer();
 }
 
+// A follower's deadline moves on with every append. An earlier timer only looks in vain, once, and then is set anew.
 void Replica::set_raft_timer() {
   const auto at = raft_.deadline();
-  if (at == raft_timer_at_) return;
+  if (at >= raft_timer_at_) return;
   raft_timer_at_ = at;
   ++raft_timer_;
-  if (at == cluster::never) return;
   const auto wait = std::max(at - steady_micros(), cluster::Duration(0));
   self_->delayed_send(ReplicaActor{self_}, wait, RaftTimer{raft_timer_});
 }
