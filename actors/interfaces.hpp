@@ -50,6 +50,7 @@ using ReplicaActor = ShardActor::extend<
     caf::reacts_to<SnapshotRefused>,
     caf::reacts_to<SnapshotInPlace>,
     caf::reacts_to<RaftTimer>,
+    caf::reacts_to<StepDue>,
     caf::reacts_to<TimerFired>>;
 
 /// This node's part in the cluster: registers it, keeps its map, holds its replicas as the directory says, and

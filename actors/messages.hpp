@@ -219,6 +219,8 @@ struct SnapshotInPlace {
 };
 /// The replica to itself: consensus has something to do by now. Only the one that was set last counts.
 struct RaftTimer { std::uint64_t number = 0; };
+/// The replica to itself: it has taken in all that had come before this.
+struct StepDue {};
 /// A timer of the actor that sends it to itself.
 struct TimerFired { std::uint64_t generation = 0; };
 
@@ -394,6 +396,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::SnapshotKept)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::SnapshotRefused)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::SnapshotInPlace)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::RaftTimer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::StepDue)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::TimerFired)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::StoreBlock)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::FetchBlock)

@@ -86,7 +86,7 @@ void Replica::propose(Propose& message, Responder answer) {
   if (!here(message.target)) return answer(Served::not_here);
   if (raft_.role() == cluster::Role::leader) {
     put_in_log(message, std::move(answer));
-    return pump();
+    return step_soon();
   }
   if (!raft_.alone() || early_.size() >= limits::max_proposals_in_flight) return look_elsewhere(answer);
   early_.push_back({std::move(message), std::move(answer)});
@@ -134,7 +134,7 @@ void Replica::ask_linearizable(Ask& message, Responder responder) {
   const auto number = raft_.read(steady_micros());
   if (number) {
     reads_.add_round(*number, {std::move(message.query), std::move(responder)});
-    return pump();
+    return step_soon();
   }
   if (number.error().code == Errc::unavailable) return look_elsewhere(responder);
   responder(Answer{rows_.machine().query_error(number.error()), Served::done, rows_.applied(), 0});
@@ -163,7 +163,7 @@ void Replica::received(RaftReceived& message) {
   if (withdrawing_ || message.message.to != options_.self || message.message.from == options_.self) return;
   down_.erase(message.message.from);
   raft_.receive(std::move(message.message), steady_micros());
-  pump();
+  step_soon();
 }
 
 void Replica::peer_down(const PeerDown& message) {
@@ -355,6 +355,7 @@ ReplicaActor::behavior_type replica(ReplicaActor::pointer self, OpenedReplica op
       [state](const SnapshotRefused& message) { state->snapshot_refused(message); },
       [state](SnapshotInPlace& message) { state->snapshot_in_place(message); },
       [state](const RaftTimer& message) { state->raft_timer(message); },
+      [state](const StepDue&) { state->step(); },
       [state](const TimerFired& message) { state->timer(message); },
   };
 }

@@ -45,6 +45,7 @@ class Replica {
   void snapshot_refused(const SnapshotRefused& message);
   void snapshot_in_place(SnapshotInPlace& message);
   void raft_timer(const RaftTimer& message);
+  void step();
   void timer(const TimerFired& message);
 
  private:
@@ -72,6 +73,7 @@ class Replica {
   void set_housekeeping_timer();
 
   // Steps.
+  void step_soon();
   void pump();
   void store_held_step();
   void apply(const std::vector<storage::LogEntry>& entries);
@@ -119,6 +121,7 @@ class Replica {
   std::uint64_t led_term_ = 0;
   bool settled_ = false;
 
+  bool step_due_ = false;
   std::uint64_t raft_timer_ = 0;  // the number of the one that counts
   cluster::Instant raft_timer_at_ = cluster::never;
   bool reads_timer_set_ = false;

@@ -9,6 +9,19 @@ namespace cairn::actors {
 
 using cluster::EntryKindInLog;
 
+// What has come meanwhile is taken in before, so that one append, one flush and one answer serve all of it.
+void Replica::step_soon() {
+  if (!std::exchange(step_due_, true)) self_->send(ReplicaActor{self_}, StepDue{});
+}
+
+void Replica::step() {
+  step_due_ = false;
+  pump();
+  if (withdrawing_) return;
+  checkpoint_if_due();
+  rows_.table()->release_snapshot();
+}
+
 // Does what consensus asks for until it asks for nothing.
 void Replica::pump() {
   while (!withdrawing_) {
@@ -69,9 +82,7 @@ void Replica::stored(const Stored& message) {
   } else {
     raft_.stored(message.step, steady_micros());
   }
-  pump();
-  checkpoint_if_due();
-  rows_.table()->release_snapshot();
+  step_soon();
 }
 
 void Replica::tell_room(const Error* full) {

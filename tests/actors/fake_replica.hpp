@@ -102,6 +102,7 @@ ReplicaActor::behavior_type replica_with(OnPropose propose, OnAsk ask, OnChange 
       [](const SnapshotRefused&) {},
       [](const SnapshotInPlace&) {},
       [](const RaftTimer&) {},
+      [](const StepDue&) {},
       [](const TimerFired&) {},
   };
 }
