@@ -109,13 +109,6 @@ Result<void> RowTransaction::scan_back(BytesView from, BytesView to, const Visit
   return {};
 }
 
-void RowTransaction::commit() {
-  for (auto& [key, value] : own_.take()) {
-    if (value)
-      batch_.put(key, *value);
-    else
-      batch_.erase(key);
-  }
-}
+void RowTransaction::commit() { batch_.take_in(std::move(own_)); }
 
 }  // namespace cairn::cluster

@@ -6,26 +6,20 @@
 
 #include "protocol/codec.hpp"
 #include "protocol/digest.hpp"
+#include "storage/overlay.hpp"
 
 namespace cairn::storage {
 namespace {
 
-using Overlay = WriteBatch::Changes;
 using Visit = std::function<bool(BytesView, BytesView)>;
 
 // The table's own rows sort before all others: keys that begin with a zero byte.
 const Bytes meta_key{"\0applied", 8};
 constexpr BytesView first_user_key{"\x01", 1};
 constexpr std::size_t checksum_bytes = 4;
-// What a map's node and two strings take beside the bytes themselves.
-constexpr std::uint64_t overlay_row_bytes = 112;
 
 void require_user_key(BytesView key) {
   if (key.empty() || key.front() == '\0') std::abort();
-}
-
-std::uint64_t cost(BytesView key, const std::optional<Bytes>& value) {
-  return overlay_row_bytes + key.size() + (value ? value->size() : 0);
 }
 
 std::uint32_t row_checksum(BytesView key, BytesView value) { return crc32c(value, crc32c(key)); }
@@ -48,9 +42,8 @@ std::string hex(BytesView bytes) {
 
 /// A frozen overlay and the log position it reflects.
 struct Frozen {
-  Overlay rows;
+  Overlay overlay;
   std::uint64_t applied = 0;
-  std::uint64_t bytes = 0;
 };
 
 class OverlayCheckpoint : public Checkpoint {
@@ -65,7 +58,7 @@ class OverlayCheckpoint : public Checkpoint {
     const auto position = Writer().u64(frozen_->applied).take();
     seal_row_into(stored, meta_key, position);
     CAIRN_TRY((*transaction)->put(meta_key, stored));
-    for (const auto& [key, value] : frozen_->rows) {
+    for (const auto& [key, value] : frozen_->overlay.rows()) {
       if (!value) {
         CAIRN_TRY((*transaction)->erase(key));
         continue;
@@ -92,7 +85,7 @@ class OverlayWalk {
       : newer_(newer), older_(older), forwards_(forwards) {}
 
   /// The next row, or null at the end.
-  const Overlay::value_type* peek() const {
+  const Overlay::Row* peek() const {
     if (newer_.at == newer_.end && older_.at == older_.end) return nullptr;
     if (older_.at == older_.end) return &*newer_.at;
     if (newer_.at == newer_.end) return &*older_.at;
@@ -159,10 +152,9 @@ class OverlayTable : public Table {
 
   Result<std::optional<Bytes>> get(BytesView key) override {
     require_user_key(key);
-    if (const auto found = active_.find(key); found != active_.end()) return found->second;
+    if (const auto* row = active_.find(key)) return row->second;
     if (frozen_)
-      if (const auto found = frozen_->rows.find(key); found != frozen_->rows.end())
-        return found->second;
+      if (const auto* row = frozen_->overlay.find(key)) return row->second;
     CAIRN_TRY(hold_snapshot());
     const auto stored = snapshot_->get(key);
     if (!stored.ok()) return stored.error();
@@ -176,11 +168,11 @@ class OverlayTable : public Table {
     from = std::max(from, first_user_key);
     if (!to.empty() && to <= from) return {};
     CAIRN_TRY(hold_snapshot());
-    using Walk = OverlayWalk<Overlay::const_iterator>;
-    const auto range = [&](const Overlay& rows) {
+    using Walk = OverlayWalk<Overlay::Rows::const_iterator>;
+    const auto range = [&](const Overlay::Rows& rows) {
       return Walk::Side{rows.lower_bound(from), to.empty() ? rows.end() : rows.lower_bound(to)};
     };
-    return merge_scan(Walk(range(active_), range(frozen_rows()), true), visit,
+    return merge_scan(Walk(range(active_.rows()), range(frozen_rows()), true), visit,
                       [&](const Visit& row) { return snapshot_->scan(from, to, row); });
   }
 
@@ -188,13 +180,13 @@ class OverlayTable : public Table {
     from = std::max(from, first_user_key);
     if (!to.empty() && to <= from) return {};
     CAIRN_TRY(hold_snapshot());
-    using Walk = OverlayWalk<Overlay::const_reverse_iterator>;
-    const auto range = [&](const Overlay& rows) {
+    using Walk = OverlayWalk<Overlay::Rows::const_reverse_iterator>;
+    const auto range = [&](const Overlay::Rows& rows) {
       const auto last = to.empty() ? rows.end() : rows.lower_bound(to);
       return Walk::Side{std::make_reverse_iterator(last),
                         std::make_reverse_iterator(rows.lower_bound(from))};
     };
-    return merge_scan(Walk(range(active_), range(frozen_rows()), false), visit,
+    return merge_scan(Walk(range(active_.rows()), range(frozen_rows()), false), visit,
                       [&](const Visit& row) { return snapshot_->scan_back(from, to, row); });
   }
 
@@ -202,33 +194,23 @@ class OverlayTable : public Table {
     if (applied < applied_) std::abort();
     applied_ = applied;
     auto changes = batch.take();
-    while (!changes.empty()) {
-      auto node = changes.extract(changes.begin());
-      require_user_key(node.key());
-      const auto place = active_.lower_bound(node.key());
-      active_bytes_ += cost(node.key(), node.mapped());
-      if (place != active_.end() && place->first == node.key()) {
-        active_bytes_ -= cost(place->first, place->second);
-        place->second = std::move(node.mapped());
-      } else {
-        active_.insert(place, std::move(node));
-      }
-    }
+    // In key order, the table's own keys come first.
+    if (!changes.empty()) require_user_key(changes.begin()->first);
+    active_.put(std::move(changes));
   }
 
   std::uint64_t applied() const override { return applied_; }
   std::uint64_t checkpointed() const override { return checkpointed_; }
   std::uint64_t overlay_bytes() const override {
-    return active_bytes_ + (frozen_ ? frozen_->bytes : 0);
+    return active_.bytes() + (frozen_ ? frozen_->overlay.bytes() : 0);
   }
 
   std::shared_ptr<Checkpoint> begin_checkpoint() override {
     if (frozen_) std::abort();
     if (applied_ == checkpointed_ && active_.empty()) return nullptr;
     frozen_ = std::make_shared<Frozen>();
-    frozen_->rows = std::exchange(active_, {});
+    frozen_->overlay = std::exchange(active_, {});
     frozen_->applied = applied_;
-    frozen_->bytes = std::exchange(active_bytes_, 0);
     return std::make_shared<OverlayCheckpoint>(store_, frozen_);
   }
 
@@ -244,21 +226,9 @@ class OverlayTable : public Table {
   void abandon_checkpoint() override {
     if (!frozen_) std::abort();
     // The checkpoint object no longer reads the frozen rows: its write has returned.
-    auto newer = std::exchange(active_, std::move(frozen_->rows));
-    auto bytes = frozen_->bytes;
+    auto newer = std::exchange(active_, std::move(frozen_->overlay));
     frozen_.reset();
-    while (!newer.empty()) {
-      auto node = newer.extract(newer.begin());
-      bytes += cost(node.key(), node.mapped());
-      const auto place = active_.lower_bound(node.key());
-      if (place != active_.end() && place->first == node.key()) {
-        bytes -= cost(place->first, place->second);
-        place->second = std::move(node.mapped());
-      } else {
-        active_.insert(place, std::move(node));
-      }
-    }
-    active_bytes_ = bytes;
+    active_.put(newer.take());
   }
 
   Result<std::unique_ptr<StoreSnapshot>> stored_rows() override { return store_->snapshot(); }
@@ -271,9 +241,9 @@ class OverlayTable : public Table {
   Result<std::uint64_t> store_bytes() override { return store_->used_bytes(); }
 
  private:
-  const Overlay& frozen_rows() const {
-    static const Overlay none;
-    return frozen_ ? frozen_->rows : none;
+  const Overlay::Rows& frozen_rows() const {
+    static const Overlay::Rows none;
+    return frozen_ ? frozen_->overlay.rows() : none;
   }
 
   // A newer view than the last one is as good: what a checkpoint has moved to the store meanwhile
@@ -289,7 +259,6 @@ class OverlayTable : public Table {
   std::unique_ptr<StoreSnapshot> snapshot_;
   bool held_ = true;
   Overlay active_;
-  std::uint64_t active_bytes_ = 0;
   std::shared_ptr<Frozen> frozen_;
   std::uint64_t applied_;
   std::uint64_t checkpointed_;
@@ -311,6 +280,17 @@ void WriteBatch::erase(BytesView key) {
     place->second.reset();
   else
     changes_.emplace_hint(place, key, std::nullopt);
+}
+
+void WriteBatch::take_in(WriteBatch&& newer) {
+  auto near = changes_.end();
+  for (auto from = newer.take(); !from.empty();) {
+    auto node = from.extract(from.begin());
+    const auto size = changes_.size();
+    const auto place = changes_.insert(near, std::move(node));
+    if (changes_.size() == size) place->second = std::move(node.mapped());
+    near = std::next(place);
+  }
 }
 
 void WriteBatch::clear() { changes_.clear(); }

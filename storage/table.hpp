@@ -26,6 +26,8 @@ class WriteBatch {
   using Changes = std::map<Bytes, std::optional<Bytes>, std::less<>>;
   void put(BytesView key, BytesView value);
   void erase(BytesView key);
+  /// Moves all of `newer` over what is here.
+  void take_in(WriteBatch&& newer);
   void clear();
   bool empty() const { return changes_.empty(); }
   /// Nothing: this batch does not touch the key. An inner nothing: it erases it.
