@@ -9,6 +9,9 @@ namespace cairn::actors {
 
 using cluster::EntryKindInLog;
 
+// Rows are looked up in the batch before the table, so it is kept as small as the processor's cache.
+constexpr std::size_t entries_per_batch = 16;
+
 // What has come meanwhile is taken in before, so that one append, one flush and one answer serve all of it.
 void Replica::step_soon() {
   if (!std::exchange(step_due_, true)) self_->send(ReplicaActor{self_}, StepDue{});
@@ -106,8 +109,10 @@ void Replica::apply(const std::vector<storage::LogEntry>& entries) {
   std::vector<JournalGrew> grown;
   std::uint64_t bytes = 0;
   const bool leads = raft_.role() == cluster::Role::leader;
+  std::unordered_map<std::uint64_t, std::size_t> grown_by_account;
   answers.reserve(entries.size());
   for (const auto& entry : entries) {
+    if (entry.index % entries_per_batch == 0) rows_.apply_part(std::exchange(batch, {}), entry.index - 1);
     bytes += entry.body.size();
     auto own = proposals_.take(entry, raft_.leader());
     if (entry.kind != static_cast<std::uint8_t>(EntryKindInLog::command)) continue;
@@ -119,8 +124,11 @@ void Replica::apply(const std::vector<storage::LogEntry>& entries) {
       for (auto& [responder, answer] : answers) responder(Served::unknown);
       return withdraw("log entry " + std::to_string(entry.index) + ": " + effect.error().message);
     }
-    if (effect->changed.value)
-      grown.push_back({effect->changed.value, effect->cursor.value, options_.shard.value, entry.index, leads});
+    if (effect->changed.value) {
+      const auto place = grown_by_account.emplace(effect->changed.value, grown.size()).first->second;
+      if (place == grown.size()) grown.emplace_back();
+      grown[place] = {effect->changed.value, effect->cursor.value, options_.shard.value, entry.index, leads};
+    }
     if (own)
       answers.emplace_back(std::move(own->answer), Answer{std::move(effect->result), Served::done, entry.index, 0});
   }
