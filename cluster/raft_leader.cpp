@@ -92,7 +92,7 @@ void Raft::advance_commit(Instant now) {
   if (index <= commit_) return;
   if (log_.term_at(index) != term() && !faults_.has(Fault::commit_old_term_by_counting)) return;
   commit_to(index);
-  commit_to_tell_ = true;
+  if (!peers_.empty()) tell_commit_at_ = std::min(tell_commit_at_, now + options_.commit_tell_delay);
   if (!configuration_settled() || configuration().has_voter(self_)) return;
   // This leader is removed, and that is committed now: somebody else leads (Raft §4.2.2).
   if (const auto best = longest_voter(); best != no_replica) send(best, TransferNow{});
@@ -138,7 +138,10 @@ void Raft::beat(Instant now) {
 }
 
 void Raft::send_heartbeats(std::uint64_t round, bool quiesce) {
-  for (const auto& [id, peer] : peers_) send(id, Heartbeat{std::min(commit_, peer.match()), round, quiesce});
+  for (auto& [id, peer] : peers_) {
+    peer.told_commit = std::min(commit_, peer.match());
+    send(id, Heartbeat{peer.told_commit, round, quiesce});
+  }
   confirm_rounds();
 }
 
@@ -161,14 +164,22 @@ void Raft::wake(Instant now) {
 }
 
 void Raft::replicate(Instant now) {
+  for (auto& [id, peer] : peers_) replicate_to(id, peer, now);
+  if (now >= tell_commit_at_) return tell_commit();
+  const bool told = std::ranges::all_of(
+      peers_, [&](const auto& item) { return item.second.told_commit >= std::min(commit_, item.second.match()); });
+  if (told) tell_commit_at_ = never;
+}
+
+/// An append tells what is committed, too; who got none since is told, so that its reads keep up.
+void Raft::tell_commit() {
+  tell_commit_at_ = never;
   for (auto& [id, peer] : peers_) {
-    const auto messages = ready_.messages.size();
-    replicate_to(id, peer, now);
-    // An append tells what is committed, too; who gets none is told, so that its reads keep up.
-    if (commit_to_tell_ && ready_.messages.size() == messages)
-      send(id, Heartbeat{std::min(commit_, peer.match()), 0, false});
+    const auto commit = std::min(commit_, peer.match());
+    if (peer.told_commit >= commit) continue;
+    peer.told_commit = commit;
+    send(id, Heartbeat{commit, 0, false});
   }
-  commit_to_tell_ = false;
 }
 
 void Raft::replicate_to(ReplicaId id, RaftProgress& peer, Instant now) {
@@ -197,6 +208,7 @@ void Raft::send_append(ReplicaId id, RaftProgress& peer, std::vector<storage::Lo
   std::size_t bytes = 0;
   for (const auto& entry : entries) bytes += entry.body.size();
   const auto count = entries.size();
+  peer.told_commit = std::min(commit_, prev + count);
   send(id, Append{prev, *log_.term_at(prev), commit_, reads_.round(), std::move(entries)});
   peer.sent(prev + count, count, bytes, now);
 }

@@ -47,6 +47,8 @@ class RaftProgress {
 
   /// Entries for it are being read from the store.
   bool fetching = false;
+  /// Committed up to here, as it was told.
+  std::uint64_t told_commit = 0;
   /// The last round of the leader's asking that it answered.
   std::uint64_t round = 0;
 

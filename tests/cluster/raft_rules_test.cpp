@@ -325,6 +325,28 @@ TEST(RaftLeading, AppendsThatOvertookEachOtherCallForFewNewOnes) {
   EXPECT_EQ(one->commit(), 61u);
 }
 
+TEST(RaftLeading, WhatIsCommittedIsToldByTheNextAppendOrSoon) {
+  One one;
+  one.settle_in_office();
+  one.tick(RaftOptions{}.commit_tell_delay);
+  one.sent.clear();
+  ASSERT_TRUE(one->propose("a", one.now).ok());
+  one.settle();
+  one.acknowledge(2);
+  one.sent.clear();
+  EXPECT_EQ(one->commit(), 2u);
+  EXPECT_EQ(one->deadline(), one.now + RaftOptions{}.commit_tell_delay);
+  ASSERT_TRUE(one->propose("b", one.now).ok());
+  one.settle();
+  for (const auto& append : one.take<Append>()) EXPECT_EQ(append.commit, 2u);
+  one.tick(RaftOptions{}.commit_tell_delay);
+  EXPECT_TRUE(one.take<Heartbeat>().empty()) << "2 was told by the append, and 3 has nothing of it";
+  one.acknowledge(2);
+  EXPECT_TRUE(one.take<Heartbeat>().empty());
+  one.tick(RaftOptions{}.commit_tell_delay);
+  EXPECT_EQ(one.take<Heartbeat>(), (std::vector{Heartbeat{3, 0, false}}));
+}
+
 TEST(RaftLeading, ALeaseEnds) {
   const auto options = with_leases();
   const auto lease = options.election_timeout * 98 / 100;   // two clocks, each wrong by a hundredth
