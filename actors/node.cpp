@@ -19,6 +19,7 @@
 #include "actors/router.hpp"
 #include "actors/rpc_admin.hpp"
 #include "actors/rpc_server.hpp"
+#include "actors/scheduler.hpp"
 #include "actors/session.hpp"
 #include "actors/sign_in.hpp"
 #include "actors/supervisor.hpp"
@@ -34,9 +35,11 @@ constexpr rlim_t files_beside_connections = 512;
 
 struct SystemConfig : caf::actor_system_config {
   SystemConfig() {
-    // Work stealing sleeps between polls, which costs a lone request up to milliseconds.
-    set("scheduler.policy", caf::atom("sharing"));
     set("scheduler.max-threads", std::max(2u, std::thread::hardware_concurrency()));
+    set("scheduler.max-throughput", messages_in_a_row);
+    module_factories.push_back([](caf::actor_system& system) -> caf::actor_system::module* {
+      return Scheduler::make(system, {});
+    });
   }
 };
 
