@@ -48,6 +48,8 @@ class Agent {
     found_or_not();
     register_node();
     refresh_map();
+    look_around();
+    doubt_directory_node();
     send_report();
     hosting_.ask_all();
     warn_of_strangers();
@@ -192,13 +194,7 @@ class Agent {
 
   void take_map() {
     auto whole = cluster::with_founding(map_, founding_);
-    auto seeds = start_.config.cluster.join;
-    seeds.insert(seeds.end(), founders_.begin(), founders_.end());
-    std::map<std::string, LinkPeer> peers;
-    for (auto& [node, at] : cluster::peers_of(whole, name_, seeds)) peers[node] = {std::move(at.address), at.dial};
-    if (!lone())
-      if (const auto set = start_.peers->set_peers(std::move(peers)); !set)
-        log_error("the map's peers are refused: {}", set.error().message);
+    set_peers(whole);
     const auto hosted = cluster::hosted_by(whole, name_);
     start_.routes->set_map(std::make_shared<cluster::ClusterMap>(std::move(whole)));
     if (const auto router = start_.routes->router()) self_->send(router, MapChanged{});
@@ -206,6 +202,27 @@ class Agent {
     // A map from before this start's registration may still count on replicas that this node has lost.
     const bool current = registered_ && map_.epoch >= *registered_;
     must(hosting_.follow(hosted, current, current));
+  }
+
+  void set_peers(const SlotMap& whole) {
+    if (lone()) return;
+    auto seeds = start_.config.cluster.join;
+    seeds.insert(seeds.end(), founders_.begin(), founders_.end());
+    std::map<std::string, LinkPeer> peers;
+    for (auto& [node, at] : cluster::peers_of(whole, name_, seeds, lost_))
+      peers[node] = {std::move(at.address), at.dial};
+    if (const auto set = start_.peers->set_peers(std::move(peers)); !set)
+      log_error("the map's peers are refused: {}", set.error().message);
+  }
+
+  // Who was forgotten while it was away is dialled by nobody.
+  void look_around() {
+    const auto now = steady_now();
+    if (leads_directory()) directory_heard_ = now;
+    const bool lost = now - directory_heard_ > limits::lost_after;
+    if (lost == lost_) return;
+    lost_ = lost;
+    set_peers(start_.routes->map()->slots());
   }
 
   // Registration.
@@ -257,6 +274,20 @@ class Agent {
     return shard->replicas[turn_ % shard->replicas.size()].node.text();
   }
 
+  // Who does not answer the reports of two intervals is not the leader any more, and nor is this node unless its own
+  // replica says so. Reports between them are not counted: many may be on their way at once.
+  void doubt_directory_node() {
+    if (!registered_) return;
+    const auto node = directory_node();
+    if (node == name_.text() ? leads_directory()
+                             : report_to_ != node || ++unanswered_ <= limits::max_unanswered_reports)
+      return;
+    directory_leader_ = {};
+    ++turn_;
+    report_to_.clear();
+    unanswered_ = 0;
+  }
+
   void send_report() {
     if (!registered_) return;
     cluster::directory::NodeReport report;
@@ -267,14 +298,6 @@ class Agent {
     if (node == name_.text()) {
       if (const auto directory = start_.routes->directory())
         self_->send(directory, ReportReceived{name_.text(), std::move(report)});
-      return;
-    }
-    // Who does not answer two reports is not the leader any more.
-    if (report_to_ == node && ++unanswered_ > limits::max_unanswered_reports) {
-      directory_leader_ = {};
-      ++turn_;
-      report_to_.clear();
-      unanswered_ = 0;
       return;
     }
     if (report_to_ != node) unanswered_ = 0;
@@ -313,6 +336,7 @@ class Agent {
 
   void hear(const std::string& from, cluster::directory::ReportAnswer& answer) {
     if (answer.leads) {
+      directory_heard_ = steady_now();
       if (report_to_ == from) unanswered_ = 0;
     } else {
       if (report_to_ == from) report_to_.clear();
@@ -391,6 +415,8 @@ class Agent {
   std::string report_to_;
   std::uint32_t unanswered_ = 0;
   std::size_t turn_ = 0;
+  std::chrono::milliseconds directory_heard_ = steady_now();
+  bool lost_ = false;
   std::uint64_t strangers_ = 0;
   std::chrono::milliseconds strangers_noted_{-1'000'000};
   bool ready_told_ = false;

@@ -4,6 +4,7 @@
 #include <caf/typed_event_based_actor.hpp>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 
 #include "actors/log.hpp"
@@ -42,6 +43,7 @@ Result<void> Hosting::follow(const std::vector<cluster::Hosted>& wanted, bool ma
     remove(held->second);
     held = held_.erase(held);
   }
+  if (may_delete) remove_leftovers(wanted);
   const auto data_shards =
       std::ranges::count_if(wanted, [](const auto& what) { return what.shard != cluster::directory::directory_shard; });
   const bool direct = lone_ && data_shards == 1;
@@ -113,8 +115,10 @@ ChildSpec Hosting::child(const cluster::Hosted& what, const std::shared_ptr<Leas
 void Hosting::remove(const Held& held) {
   const auto& what = held.what;
   log_info("{} is forgotten by the directory; its data is deleted", name_of(what));
-  routes_->set_replica(what.shard, {});
+  const auto here = held_.find(what.shard);
+  if (here == held_.end() || here->second.what.replica == what.replica) routes_->set_replica(what.shard, {});
   withdrawn_.erase(what.replica);
+  going_.insert(what.replica);
   self_->send(supervisor_, RemoveChild{name_of(what), [routes = routes_, lease = held.lease,
                                                        directory = directory_of(what), replica = what.replica] {
                                          const auto free = lease->take();
@@ -125,6 +129,25 @@ void Hosting::remove(const Held& held) {
                                          if (const auto agent = routes->agent())
                                            caf::anon_send(agent, ReplicaDeleted{replica});
                                        }});
+}
+
+// What the end of the process, or of an agent, kept from being deleted.
+void Hosting::remove_leftovers(const std::vector<cluster::Hosted>& wanted) {
+  for (const auto made : identity_->values().replicas) {
+    const cluster::ReplicaId id{made};
+    const auto is_it = [&](const auto& what) { return what.replica == id; };
+    if (going_.contains(id) || std::ranges::any_of(wanted, is_it)) continue;
+    if (std::ranges::any_of(held_, [&](const auto& held) { return is_it(held.second.what); })) continue;
+    Held left;
+    left.what.replica = id;
+    std::error_code failed;
+    for (const auto& entry : std::filesystem::directory_iterator(config_.node.data + "/shards", failed)) {
+      const auto folder = entry.path().filename().string();
+      if (folder.ends_with("-" + std::to_string(made)))
+        left.what.shard.value = static_cast<std::uint32_t>(std::strtoul(folder.c_str(), nullptr, 10));
+    }
+    remove(left);
+  }
 }
 
 void Hosting::ask_all() {
@@ -161,7 +184,10 @@ void Hosting::withdrew(const ReplicaWithdrew& message) {
   routes_->set_replica(message.shard, {});
 }
 
-Result<void> Hosting::deleted(cluster::ReplicaId replica) { return identity_->drop_replica(replica.value); }
+Result<void> Hosting::deleted(cluster::ReplicaId replica) {
+  going_.erase(replica);
+  return identity_->drop_replica(replica.value);
+}
 
 std::vector<ReplicaStatus> Hosting::statuses() const {
   std::vector<ReplicaStatus> out;

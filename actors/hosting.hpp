@@ -51,6 +51,7 @@ class Hosting {
                   bool direct) const;
   void remove(const Held& held);
   void start(const Held& held, bool made_before);
+  void remove_leftovers(const std::vector<cluster::Hosted>& wanted);
   std::string directory_of(const cluster::Hosted& what) const;
 
   AgentActor::pointer self_;
@@ -59,9 +60,10 @@ class Hosting {
   std::shared_ptr<Routes> routes_;
   std::shared_ptr<Peers> peers_;
   bool lone_;
-  SupervisorActor supervisor_;               ///< that knows of what is held
+  SupervisorActor supervisor_;               // that knows of what is held
   std::map<cluster::directory::ShardId, Held> held_;
   std::map<cluster::ReplicaId, std::string> withdrawn_;
+  std::set<cluster::ReplicaId> going_;       // are being deleted
 };
 
 }  // namespace cairn::actors

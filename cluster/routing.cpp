@@ -237,7 +237,7 @@ void Routing::to_leader(std::uint64_t id, Request& request, const directory::Sha
     return look_for_leader(id, request, shard, now);
   }
   const auto asked = std::find_if(request.out.begin(), request.out.end(), [&](const Attempt& attempt) {
-    return attempt.replica == leader->id && attempt.term >= state.term;
+    return attempt.replica == leader->id && attempt.term >= state.term && !attempt.doubted;
   });
   if (asked != request.out.end() && now >= request.doubt_at) return look_for_leader(id, request, shard, now);
   if (state.scout == id) state.scout = 0;
@@ -265,7 +265,8 @@ void Routing::look_for_leader(std::uint64_t id, Request& request, const director
     if (doubts) request.doubt_at = now + patience;
     return wake_at(id, request, now + patience);
   }
-  request.tried.clear();  // all were asked: again, after a pause
+  request.tried.clear();  // all were asked: again, after a pause, and the leader, too
+  for (auto& attempt : request.out) attempt.doubted = true;
   request.not_before = now + limits::route_pause_most;
   wake_at(id, request, request.not_before);
 }

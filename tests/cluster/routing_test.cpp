@@ -179,6 +179,19 @@ TEST_F(RoutingTest, ASlowLeaderIsKeptIfTheVotersKeepIt) {
   EXPECT_EQ(answer(slow, Outcome::done), request);
 }
 
+TEST_F(RoutingTest, ALeaderWhoseAnswerWasLostIsAskedAgain) {
+  map(slots_of_three(1, 3));
+  const auto request = propose();
+  EXPECT_EQ(sent().node, "a");
+  std::optional<std::uint64_t> done;
+  for (int i = 0; i < 8 && !done; ++i) {
+    pass(limits::leader_doubt_after);
+    for (const auto& attempt : sends())
+      done = attempt.node == "a" ? answer(attempt, Outcome::done) : answer(attempt, Outcome::not_leader, 1);
+  }
+  EXPECT_EQ(done, request) << "although all that can be asked name the same leader";
+}
+
 TEST_F(RoutingTest, OlderHintsChangeNothing) {
   map(slots_of_three(1, 3));
   leader(2, 5);
