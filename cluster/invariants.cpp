@@ -7,6 +7,7 @@
 #include "cluster/block_counts.hpp"
 #include "cluster/metadata_machine.hpp"
 #include "cluster/model_codec.hpp"
+#include "cluster/raft_types.hpp"
 #include "cluster/rows.hpp"
 
 namespace cairn::cluster {
@@ -54,6 +55,7 @@ class Loader {
 
   ShardRows load() {
     const auto scanned = rows_.scan("", "", [&](BytesView key, BytesView value) {
+      if (key == position_key) return true;  // its replica's own
       const bool good = key[0] == '\x80' ? load_shard(key, value) : load_slot(key, value);
       if (!good) broken_.push_back(rows::corrupt_row(key).message);
       return true;
