@@ -12,6 +12,7 @@
 #include "cluster/control.hpp"
 #include "cluster/directory_commands.hpp"
 #include "cluster/membership.hpp"
+#include "cluster/reporting.hpp"
 #include "storage/small_file.hpp"
 
 namespace cairn::actors {
@@ -33,6 +34,7 @@ class Agent {
         name_(NodeName::parse(start_.config.node.name).value()),
         founders_(founders()),
         founding_(cluster::founding_map(founders_)),
+        reporting_(name_, start_.config.cluster.join),
         hosting_(self, start_.config, start_.identity, start_.routes, start_.peers, lone()) {
     if (auto stored = storage::read_small_file(map_path())) {
       auto answer = cluster::directory::decode_query_result(*stored);
@@ -48,6 +50,7 @@ class Agent {
     found_or_not();
     register_node();
     refresh_map();
+    if (registered_) reporting_.tick(*start_.routes->map());
     send_report();
     hosting_.ask_all();
     warn_of_strangers();
@@ -62,14 +65,14 @@ class Agent {
 
   void link_changed(const LinkChanged& message) {
     if (!message.up) {
-      if (report_to_ == message.node) report_to_.clear();
+      reporting_.link_lost(message.node);
       return;
     }
     if (!founding_decided_) ask_for_map(message.node, Epoch{0});
   }
 
   void replica_changed(const ReplicaChanged& message) {
-    if (message.shard == directory_shard) directory_leader_ = message.leader;
+    if (message.shard == directory_shard) reporting_.heard_leader(message.leader);
     hosting_.ask_all();
     refresh_map();
     tell_ready();
@@ -86,7 +89,7 @@ class Agent {
   void seen(const ReplicaSeen& message) {
     // What other nodes say of the directory's leader may be older than what its own group knows.
     if (message.status.report.shard == directory_shard && message.status.leader.value)
-      directory_leader_ = message.status.leader;
+      reporting_.heard_leader(message.status.leader);
     hosting_.seen(message.status);
     if (message.status.report.role == cluster::Role::leader) send_report();
   }
@@ -99,8 +102,8 @@ class Agent {
 
   void warned(const NodeWarned& message) {
     auto& told = told_[message.part];
-    if (told == Told{message.state, directory_leader_}) return;
-    told = {message.state, directory_leader_};
+    if (told == Told{message.state, reporting_.leader()}) return;
+    told = {message.state, reporting_.leader()};
     note(message.part + " on " + name_.text() + " " + message.state, message.why);
   }
   void warned(const PeerWarned& message) { note(name_.text() + " on its link to " + message.node, message.sentence); }
@@ -254,19 +257,7 @@ class Agent {
 
   // Reports.
 
-  std::string directory_node() const {
-    const auto map = start_.routes->map();
-    if (const auto leader = map->node_of(directory_leader_); !leader.empty()) return leader.text();
-    const auto* shard = map->find(directory_shard);
-    if (!shard || shard->replicas.empty()) {
-      const auto& seeds = start_.config.cluster.join;
-      return seeds.empty() ? std::string() : seeds[turn_ % seeds.size()].name.text();
-    }
-    // Without a leader that is known, each of the others in turn: one of them knows.
-    const auto count = shard->replicas.size();
-    const auto& first = shard->replicas[turn_ % count].node;
-    return (first == name_ ? shard->replicas[(turn_ + 1) % count].node : first).text();
-  }
+  std::string directory_node() const { return reporting_.node(*start_.routes->map()); }
 
   void send_report() {
     if (!registered_) return;
@@ -280,16 +271,7 @@ class Agent {
         self_->send(directory, ReportReceived{name_.text(), std::move(report)});
       return;
     }
-    // Who does not answer two reports is not the leader any more.
-    if (report_to_ == node && ++unanswered_ > limits::max_unanswered_reports) {
-      directory_leader_ = {};
-      ++turn_;
-      report_to_.clear();
-      unanswered_ = 0;
-      return;
-    }
-    if (report_to_ != node) unanswered_ = 0;
-    report_to_ = node;
+    reporting_.sent(node);
     (void)send(node, cluster::directory::Report{std::move(report)});  // sent again with the next tick
   }
 
@@ -315,19 +297,13 @@ class Agent {
 
   void hear(const std::string& from, cluster::directory::Report& report) {
     const bool leads = leads_directory();
-    (void)send(from, cluster::directory::ReportAnswer{leads, directory_leader_, map_.epoch});
+    (void)send(from, cluster::directory::ReportAnswer{leads, reporting_.leader(), map_.epoch});
     const auto directory = start_.routes->directory();
     if (leads && directory) self_->send(directory, ReportReceived{from, std::move(report.report)});
   }
 
   void hear(const std::string& from, cluster::directory::ReportAnswer& answer) {
-    if (answer.leads) {
-      if (report_to_ == from) unanswered_ = 0;
-    } else {
-      if (report_to_ == from) report_to_.clear();
-      directory_leader_ = answer.leader;
-      if (!answer.leader.value) ++turn_;
-    }
+    reporting_.answered(from, answer);
     if (answer.epoch > map_.epoch) ask_for_map(from, map_.epoch);
   }
 
@@ -347,9 +323,7 @@ class Agent {
       self_->send(directory, NoteReceived{from, std::move(note.what), std::move(note.why)});
   }
 
-  bool leads_directory() const {
-    return directory_leader_.value && start_.routes->map()->node_of(directory_leader_) == name_;
-  }
+  bool leads_directory() const { return reporting_.leads_here(*start_.routes->map()); }
 
   // Something that an operator should find among the events.
   void note(std::string what, std::string why) {
@@ -395,6 +369,7 @@ class Agent {
   NodeName name_;
   std::vector<cluster::NodeAt> founders_;
   SlotMap founding_;
+  cluster::Reporting reporting_;
   SlotMap map_;  // of the directory, without the founding
   Hosting hosting_;
   std::map<std::string, Epoch> heard_;
@@ -404,10 +379,6 @@ class Agent {
   std::string refused_;
   std::map<std::string, Told> told_;  // by part: as many as there are replicas here
   bool asking_map_ = false;
-  cluster::ReplicaId directory_leader_;
-  std::string report_to_;
-  std::uint32_t unanswered_ = 0;
-  std::size_t turn_ = 0;
   std::uint64_t strangers_ = 0;
   std::chrono::milliseconds strangers_noted_{-1'000'000};
   bool ready_told_ = false;
