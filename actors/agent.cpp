@@ -50,7 +50,7 @@ class Agent {
     found_or_not();
     register_node();
     refresh_map();
-    if (registered_) reporting_.tick(*start_.routes->map());
+    look_around();
     send_report();
     hosting_.ask_all();
     warn_of_strangers();
@@ -203,13 +203,7 @@ class Agent {
 
   void take_map() {
     auto whole = cluster::with_founding(map_, founding_);
-    auto seeds = start_.config.cluster.join;
-    seeds.insert(seeds.end(), founders_.begin(), founders_.end());
-    std::map<std::string, LinkPeer> peers;
-    for (auto& [node, at] : cluster::peers_of(whole, name_, seeds)) peers[node] = {std::move(at.address), at.dial};
-    if (!lone())
-      if (const auto set = start_.peers->set_peers(std::move(peers)); !set)
-        log_error("the map's peers are refused: {}", set.error().message);
+    set_peers(whole);
     const auto hosted = cluster::hosted_by(whole, name_);
     start_.routes->set_map(std::make_shared<cluster::ClusterMap>(std::move(whole)));
     if (const auto router = start_.routes->router()) self_->send(router, MapChanged{});
@@ -217,6 +211,24 @@ class Agent {
     // A map from before this start's registration may still count on replicas that this node has lost.
     const bool current = registered_ && map_.epoch >= *registered_;
     must(hosting_.follow(hosted, current, current));
+  }
+
+  void set_peers(const SlotMap& whole) {
+    if (lone()) return;
+    auto seeds = start_.config.cluster.join;
+    seeds.insert(seeds.end(), founders_.begin(), founders_.end());
+    lost_ = reporting_.lost();
+    std::map<std::string, LinkPeer> peers;
+    for (auto& [node, at] : cluster::peers_of(whole, name_, seeds, lost_))
+      peers[node] = {std::move(at.address), at.dial};
+    if (const auto set = start_.peers->set_peers(std::move(peers)); !set)
+      log_error("the map's peers are refused: {}", set.error().message);
+  }
+
+  void look_around() {
+    const auto map = start_.routes->map();
+    reporting_.tick(*map, steady_micros());
+    if (reporting_.lost() != lost_) set_peers(map->slots());
   }
 
   // Registration.
@@ -370,7 +382,8 @@ class Agent {
   std::vector<cluster::NodeAt> founders_;
   SlotMap founding_;
   cluster::Reporting reporting_;
-  SlotMap map_;  // of the directory, without the founding
+  bool lost_ = false;  // when the peers were set
+  SlotMap map_;        // of the directory, without the founding
   Hosting hosting_;
   std::map<std::string, Epoch> heard_;
   bool founding_decided_ = false;

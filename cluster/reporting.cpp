@@ -1,5 +1,7 @@
 #include "cluster/reporting.hpp"
 
+#include <utility>
+
 #include "protocol/limits.hpp"
 
 namespace cairn::cluster {
@@ -18,7 +20,9 @@ std::string Reporting::node(const ClusterMap& map) const {
 
 bool Reporting::leads_here(const ClusterMap& map) const { return leader_.value && map.node_of(leader_) == self_; }
 
-void Reporting::tick(const ClusterMap& map) {
+void Reporting::tick(const ClusterMap& map, Instant now) {
+  if (std::exchange(heard_, false) || leads_here(map)) heard_at_ = now;
+  lost_ = now - heard_at_ > limits::lost_after;
   if (report_to_.empty() || report_to_ != node(map) || ++unanswered_ <= limits::max_unanswered_reports) return;
   leader_ = {};
   ++turn_;
@@ -33,6 +37,7 @@ void Reporting::sent(const std::string& node) {
 
 void Reporting::answered(const std::string& from, const directory::ReportAnswer& answer) {
   if (answer.leads) {
+    heard_ = true;
     if (report_to_ == from) unanswered_ = 0;
     return;
   }

@@ -1,5 +1,5 @@
 // Whom a node reports to: the node where the directory leads, as far as this node knows, and how it finds out that
-// another does. No clock and no network: the agent says what happens. One thread.
+// another does. No network: the agent says what happens. One thread.
 #pragma once
 
 #include <string>
@@ -24,8 +24,11 @@ class Reporting {
 
   /// Once an interval, before its report. Who answered no report of limits::max_unanswered_reports intervals is not
   /// taken for the leader any more.
-  void tick(const ClusterMap& map);
-  /// Reports may be sent at any time; many may be on their way at once.
+  void tick(const ClusterMap& map, Instant now);
+  /// At the last tick the directory's leader, wherever it is, had not answered for limits::lost_after: this node may
+  /// have been forgotten, and those who forgot it dial it no more.
+  bool lost() const { return lost_; }
+  /// To another node. Reports may be sent at any time; many may be on their way at once.
   void sent(const std::string& node);
   void answered(const std::string& from, const directory::ReportAnswer& answer);
   void link_lost(const std::string& node);
@@ -38,6 +41,9 @@ class Reporting {
   ReplicaId leader_;
   std::string report_to_;
   std::uint32_t unanswered_ = 0;  // intervals
+  bool heard_ = true;             // since the last tick
+  Instant heard_at_{0};
+  bool lost_ = false;
   std::size_t turn_ = 0;
 };
 

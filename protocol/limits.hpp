@@ -117,6 +117,7 @@ inline constexpr auto agent_interval = 300ms;                         ///< betwe
 inline constexpr auto agent_hurried_interval = 20ms;                  ///< while the node has no part yet
 inline constexpr auto agent_ask_timeout = 2s;                         ///< of the node's own replica
 inline constexpr std::uint32_t max_unanswered_reports = 2;            ///< then another replica is reported to
+inline constexpr auto lost_after = 3s;                                ///< without the directory: then all are dialled
 inline constexpr auto strangers_note_interval = 10s;                  ///< between events about refused connections
 inline constexpr auto node_ready_timeout = 60s;                       ///< for a lone node to serve its shards
 

@@ -18,9 +18,13 @@ NodeName name(const char* text) { return NodeName::parse(text).value(); }
 class ReportingTest : public testing::Test {
  protected:
   std::string node() const { return reporting_.node(map_); }
-  void report() { reporting_.sent(node()); }
+  // To itself a node sends nothing.
+  void report() {
+    if (node() != "c") reporting_.sent(node());
+  }
   void tick() {
-    reporting_.tick(map_);
+    now_ += limits::agent_interval;
+    reporting_.tick(map_, now_);
     report();
   }
   void answer(bool leads, std::uint64_t leader = 0) {
@@ -28,6 +32,7 @@ class ReportingTest : public testing::Test {
   }
 
   ClusterMap map_{founding_map({{name("a"), "h:1"}, {name("b"), "h:2"}, {name("c"), "h:3"}})};
+  Instant now_{1'000'000};
   Reporting reporting_{name("c"), {{name("y"), "h:8"}, {name("z"), "h:9"}}};
 };
 
@@ -75,6 +80,24 @@ TEST_F(ReportingTest, ManyReportsAtOnceDoNotMakeALeaderSilent) {
     EXPECT_EQ(node(), "a") << interval;
     answer(true);
   }
+}
+
+TEST_F(ReportingTest, WhoHearsNothingOfTheDirectoryIsLost) {
+  tick();
+  const auto ticks = limits::lost_after / limits::agent_interval;
+  for (int i = 0; i < ticks; ++i) tick();
+  EXPECT_FALSE(reporting_.lost());
+  tick();
+  EXPECT_TRUE(reporting_.lost());
+  answer(false, 2);
+  tick();
+  EXPECT_TRUE(reporting_.lost()) << "those who do not lead may have been forgotten, too";
+  answer(true);
+  tick();
+  EXPECT_FALSE(reporting_.lost());
+  reporting_.heard_leader(ReplicaId{3});
+  for (int i = 0; i < 2 * ticks; ++i) tick();
+  EXPECT_FALSE(reporting_.lost()) << "it leads itself";
 }
 
 TEST_F(ReportingTest, ALostLinkIsNotSilence) {
