@@ -12,6 +12,7 @@
 #include "cluster/control.hpp"
 #include "cluster/directory_commands.hpp"
 #include "cluster/membership.hpp"
+#include "cluster/reporting.hpp"
 #include "storage/small_file.hpp"
 
 namespace cairn::actors {
@@ -33,6 +34,7 @@ class Agent {
         name_(NodeName::parse(start_.config.node.name).value()),
         founders_(founders()),
         founding_(cluster::founding_map(founders_)),
+        reporting_(name_, start_.config.cluster.join),
         hosting_(self, start_.config, start_.identity, start_.routes, start_.peers, lone()) {
     if (auto stored = storage::read_small_file(map_path())) {
       auto answer = cluster::directory::decode_query_result(*stored);
@@ -49,7 +51,6 @@ class Agent {
     register_node();
     refresh_map();
     look_around();
-    doubt_directory_node();
     send_report();
     hosting_.ask_all();
     warn_of_strangers();
@@ -64,14 +65,14 @@ class Agent {
 
   void link_changed(const LinkChanged& message) {
     if (!message.up) {
-      if (report_to_ == message.node) report_to_.clear();
+      reporting_.link_lost(message.node);
       return;
     }
     if (!founding_decided_) ask_for_map(message.node, Epoch{0});
   }
 
   void replica_changed(const ReplicaChanged& message) {
-    if (message.shard == directory_shard) directory_leader_ = message.leader;
+    if (message.shard == directory_shard) reporting_.heard_leader(message.leader);
     hosting_.ask_all();
     refresh_map();
     tell_ready();
@@ -86,9 +87,11 @@ class Agent {
   }
 
   void seen(const ReplicaSeen& message) {
-    const auto before = message.status.report.role == cluster::Role::leader;
+    // What other nodes say of the directory's leader may be older than what its own group knows.
+    if (message.status.report.shard == directory_shard && message.status.leader.value)
+      reporting_.heard_leader(message.status.leader);
     hosting_.seen(message.status);
-    if (before) send_report();
+    if (message.status.report.role == cluster::Role::leader) send_report();
   }
 
   void failed(const ReplicaFailed& message) {
@@ -97,6 +100,12 @@ class Agent {
 
   void deleted(const ReplicaDeleted& message) { must(hosting_.deleted(message.replica)); }
 
+  void warned(const NodeWarned& message) {
+    auto& told = told_[message.part];
+    if (told == Told{message.state, reporting_.leader()}) return;
+    told = {message.state, reporting_.leader()};
+    note(message.part + " on " + name_.text() + " " + message.state, message.why);
+  }
   void warned(const PeerWarned& message) { note(name_.text() + " on its link to " + message.node, message.sentence); }
 
   NodeStatus status() const {
@@ -208,6 +217,7 @@ class Agent {
     if (lone()) return;
     auto seeds = start_.config.cluster.join;
     seeds.insert(seeds.end(), founders_.begin(), founders_.end());
+    lost_ = reporting_.lost();
     std::map<std::string, LinkPeer> peers;
     for (auto& [node, at] : cluster::peers_of(whole, name_, seeds, lost_))
       peers[node] = {std::move(at.address), at.dial};
@@ -215,14 +225,10 @@ class Agent {
       log_error("the map's peers are refused: {}", set.error().message);
   }
 
-  // Who was forgotten while it was away is dialled by nobody.
   void look_around() {
-    const auto now = steady_now();
-    if (leads_directory()) directory_heard_ = now;
-    const bool lost = now - directory_heard_ > limits::lost_after;
-    if (lost == lost_) return;
-    lost_ = lost;
-    set_peers(start_.routes->map()->slots());
+    const auto map = start_.routes->map();
+    reporting_.tick(*map, steady_micros());
+    if (reporting_.lost() != lost_) set_peers(map->slots());
   }
 
   // Registration.
@@ -263,30 +269,7 @@ class Agent {
 
   // Reports.
 
-  std::string directory_node() const {
-    const auto map = start_.routes->map();
-    if (const auto leader = map->node_of(directory_leader_); !leader.empty()) return leader.text();
-    const auto* shard = map->find(directory_shard);
-    if (!shard || shard->replicas.empty()) {
-      const auto& seeds = start_.config.cluster.join;
-      return seeds.empty() ? std::string() : seeds[turn_ % seeds.size()].name.text();
-    }
-    return shard->replicas[turn_ % shard->replicas.size()].node.text();
-  }
-
-  // Who does not answer the reports of two intervals is not the leader any more, and nor is this node unless its own
-  // replica says so. Reports between them are not counted: many may be on their way at once.
-  void doubt_directory_node() {
-    if (!registered_) return;
-    const auto node = directory_node();
-    if (node == name_.text() ? leads_directory()
-                             : report_to_ != node || ++unanswered_ <= limits::max_unanswered_reports)
-      return;
-    directory_leader_ = {};
-    ++turn_;
-    report_to_.clear();
-    unanswered_ = 0;
-  }
+  std::string directory_node() const { return reporting_.node(*start_.routes->map()); }
 
   void send_report() {
     if (!registered_) return;
@@ -300,8 +283,7 @@ class Agent {
         self_->send(directory, ReportReceived{name_.text(), std::move(report)});
       return;
     }
-    if (report_to_ != node) unanswered_ = 0;
-    report_to_ = node;
+    reporting_.sent(node);
     (void)send(node, cluster::directory::Report{std::move(report)});  // sent again with the next tick
   }
 
@@ -315,9 +297,7 @@ class Agent {
 
   void hear(const std::string& from, cluster::directory::MapRequest& request) {
     const auto map = start_.routes->map();
-    SlotMap answer;
-    answer = cluster::directory::map_since(map->slots(), request.since);
-    (void)send(from, cluster::directory::MapAnswer{std::move(answer)});
+    (void)send(from, cluster::directory::MapAnswer{cluster::directory::map_since(map->slots(), request.since)});
   }
 
   void hear(const std::string& from, cluster::directory::MapAnswer& answer) {
@@ -329,20 +309,13 @@ class Agent {
 
   void hear(const std::string& from, cluster::directory::Report& report) {
     const bool leads = leads_directory();
-    (void)send(from, cluster::directory::ReportAnswer{leads, directory_leader_, map_.epoch});
+    (void)send(from, cluster::directory::ReportAnswer{leads, reporting_.leader(), map_.epoch});
     const auto directory = start_.routes->directory();
     if (leads && directory) self_->send(directory, ReportReceived{from, std::move(report.report)});
   }
 
   void hear(const std::string& from, cluster::directory::ReportAnswer& answer) {
-    if (answer.leads) {
-      directory_heard_ = steady_now();
-      if (report_to_ == from) unanswered_ = 0;
-    } else {
-      if (report_to_ == from) report_to_.clear();
-      directory_leader_ = answer.leader;
-      if (!answer.leader.value) ++turn_;
-    }
+    reporting_.answered(from, answer);
     if (answer.epoch > map_.epoch) ask_for_map(from, map_.epoch);
   }
 
@@ -362,9 +335,7 @@ class Agent {
       self_->send(directory, NoteReceived{from, std::move(note.what), std::move(note.why)});
   }
 
-  bool leads_directory() const {
-    return directory_leader_.value && start_.routes->map()->node_of(directory_leader_) == name_;
-  }
+  bool leads_directory() const { return reporting_.leads_here(*start_.routes->map()); }
 
   // Something that an operator should find among the events.
   void note(std::string what, std::string why) {
@@ -398,25 +369,29 @@ class Agent {
     start_.ready(true);
   }
 
+  // What a part of the node said, and the directory's leader that was told.
+  struct Told {
+    std::string state;
+    cluster::ReplicaId leader;
+    friend bool operator==(const Told&, const Told&) = default;
+  };
+
   AgentActor::pointer self_;
   AgentStart start_;
   NodeName name_;
   std::vector<cluster::NodeAt> founders_;
   SlotMap founding_;
-  SlotMap map_;  // of the directory, without the founding
+  cluster::Reporting reporting_;
+  bool lost_ = false;  // when the peers were set
+  SlotMap map_;        // of the directory, without the founding
   Hosting hosting_;
   std::map<std::string, Epoch> heard_;
   bool founding_decided_ = false;
   std::optional<Epoch> registered_;
   bool registering_ = false;
   std::string refused_;
+  std::map<std::string, Told> told_;  // by part: as many as there are replicas here
   bool asking_map_ = false;
-  cluster::ReplicaId directory_leader_;
-  std::string report_to_;
-  std::uint32_t unanswered_ = 0;
-  std::size_t turn_ = 0;
-  std::chrono::milliseconds directory_heard_ = steady_now();
-  bool lost_ = false;
   std::uint64_t strangers_ = 0;
   std::chrono::milliseconds strangers_noted_{-1'000'000};
   bool ready_told_ = false;
@@ -435,6 +410,7 @@ AgentActor::behavior_type agent(AgentActor::pointer self, AgentStart start) {
       [state](const ReplicaFailed& message) { state->failed(message); },
       [state](const ReplicaDeleted& message) { state->deleted(message); },
       [state](const PeerWarned& message) { state->warned(message); },
+      [state](const NodeWarned& message) { state->warned(message); },
       [state](const GetNodeStatus& message) { message.reply(state->status()); },
       [state](const TimerFired&) { state->tick(); },
   };

@@ -63,6 +63,7 @@ using AgentActor = caf::typed_actor<
     caf::reacts_to<ReplicaFailed>,
     caf::reacts_to<ReplicaDeleted>,
     caf::reacts_to<PeerWarned>,
+    caf::reacts_to<NodeWarned>,
     caf::reacts_to<GetNodeStatus>,
     caf::reacts_to<TimerFired>>;
 

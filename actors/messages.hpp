@@ -127,6 +127,9 @@ struct WatchReceived { std::string from; Bytes frame; };
 struct PeerWarned { std::string node; std::string sentence; };
 /// To the agent: what one of its replicas looks like now.
 struct ReplicaSeen { ReplicaStatus status; };
+/// To the agent, from a part of its node: the state that it is in, which an operator should see. Said again while
+/// it lasts, since the directory's leader may change meanwhile.
+struct NodeWarned { std::string part; std::string state; std::string why; };
 /// To the agent: a replica did not start, and may be tried again.
 struct ReplicaFailed { cluster::directory::ShardId shard; Error why; };
 /// To the agent: nothing is left of a forgotten replica.
@@ -357,6 +360,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::AnswerReceived)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ControlReceived)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::WatchReceived)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::PeerWarned)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::NodeWarned)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReplicaSeen)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReplicaFailed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReplicaDeleted)

@@ -83,6 +83,7 @@ class Replica {
   void office_changed();
   void tell_changed();
   void set_raft_timer();
+  void tell_room(const Error* full);
   void refuse(const Error& error, const std::vector<std::uint64_t>& dropped);
   void checkpoint_if_due();
   void resign();
@@ -109,6 +110,7 @@ class Replica {
   std::optional<cluster::StoreStep> held_step_;
   std::optional<cluster::SnapshotKeep> held_part_;  // the last one waits for the checkpoint that is out
   bool installing_ = false;
+  bool store_full_ = false;
   bool withdrawing_ = false;
   std::string withdrawn_why_;
 

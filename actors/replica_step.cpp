@@ -61,6 +61,9 @@ void Replica::store_held_step() {
 void Replica::stored(const Stored& message) {
   if (withdrawing_) return;
   log_bytes_ = message.log_bytes;
+  const bool full = message.error != nullptr;
+  if (full || store_full_) tell_room(message.error.get());
+  store_full_ = full;
   if (message.error) {
     refuse(*message.error, raft_.store_refused(message.step, steady_micros()));
   } else {
@@ -69,6 +72,15 @@ void Replica::stored(const Stored& message) {
   pump();
   checkpoint_if_due();
   rows_.table()->release_snapshot();
+}
+
+void Replica::tell_room(const Error* full) {
+  const auto agent = routes_->agent();
+  if (!agent) return;
+  const auto name =
+      "replica " + std::to_string(options_.self.value) + " of shard " + std::to_string(options_.shard.value);
+  self_->send(agent, full ? NodeWarned{name, "is read-only", full->message}
+                          : NodeWarned{name, "is writable again", "there is room on its disk"});
 }
 
 // Their places in the log will be used again, so that they are the last that wait.

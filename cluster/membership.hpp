@@ -26,8 +26,8 @@ struct PeerAt {
 };
 
 /// Whom a node holds links with: every node that holds a replica, and `seeds` while those are all that it knows. It
-/// dials those with larger names, and all while they do not know it: it holds no replica, or is `lost`: the directory
-/// does not answer it, so that its map may be older than the end of its last replica.
+/// dials those with larger names, and all while they may not know it: it holds no replica, or is `lost`, so that its
+/// map may be older than the end of its last one (Reporting::lost).
 std::map<std::string, PeerAt> peers_of(const directory::SlotMap& map, const directory::NodeName& self,
                                        const std::vector<NodeAt>& seeds, bool lost = false);
 

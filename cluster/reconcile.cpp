@@ -18,8 +18,19 @@ class Reconciliation {
  public:
   Reconciliation(View& view, std::vector<Decision>& out) : view_(view), out_(out) {}
 
+  /// Who is heard lives: that needs no time to be sure of.
+  void welcome() {
+    for (const auto& node : view_.nodes) {
+      const auto state = node.node->state;
+      const bool gone = state == NodeState::joining || state == NodeState::dead;
+      if (!node.silent && node.heard && gone)
+        out_.push_back({MarkNode{node.node->name, NodeState::alive, node.node->changed}, "it was heard"});
+    }
+  }
+
   void run() {
-    mark_nodes();
+    welcome();
+    mark_dead();
     // A shard without a leader must not hold up the others.
     for (const auto& shard : view_.shards) changes_ += shard.in_change && shard.heard ? 1 : 0;
     for (auto& shard : view_.shards) {
@@ -38,16 +49,13 @@ class Reconciliation {
 
   const std::string& name(const Member& member) const { return view_.nodes[member.node].node->name.text(); }
 
-  void mark_nodes() {
+  void mark_dead() {
     for (const auto& node : view_.nodes) {
       const auto state = node.node->state;
-      const bool gone = state == NodeState::joining || state == NodeState::dead;
       const auto silence = seconds(view_.now - node.heard.value_or(view_.observed.leading_since));
       if (node.silent && (state == NodeState::joining || state == NodeState::alive))
         out_.push_back(
             {MarkNode{node.node->name, NodeState::dead, node.node->changed}, "it has not been heard for " + silence});
-      else if (!node.silent && node.heard && gone)
-        out_.push_back({MarkNode{node.node->name, NodeState::alive, node.node->changed}, "it was heard"});
     }
   }
 
@@ -245,8 +253,11 @@ std::size_t target_voters(std::uint32_t wanted, std::size_t usable_nodes) {
 std::vector<Decision> reconcile(const DirectoryState& state, const Observed& observed, Instant now,
                                 const ReconcileSettings& settings) {
   std::vector<Decision> out;
-  if (now - observed.leading_since < std::max(settings.grace, settings.dead_after)) return out;
   View view(state, observed, now, settings);
+  if (now - observed.leading_since < std::max(settings.grace, settings.dead_after)) {
+    Reconciliation(view, out).welcome();
+    return out;
+  }
   Reconciliation(view, out).run();
   balance_leaders(view, out);
   return out;

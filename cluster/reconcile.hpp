@@ -17,9 +17,10 @@
 // change after which the voters that it hears would be no majority: it knows sooner than the directory.
 //
 // Rules:
-//  - nothing is decided before the leader of the directory is as old as settings.grace and dead_after; and
-//    nothing about a shard whose leader has not been heard within dead_after, changes its configuration, or
-//    spoke before its node knew of the last change of the shard here: it may not have done its part yet;
+//  - nothing but that a node lives is decided before the leader of the directory is as old as settings.grace and
+//    dead_after; and nothing about a shard whose leader has not been heard within dead_after, changes its
+//    configuration, or spoke before its node knew of the last change of the shard here: it may not have done its part
+//    yet;
 //  - one change at a time for each shard, and settings.max_changes shards at once;
 //  - a voter is removed only if those that are known to be live and caught up still make a majority;
 //  - a replica that is lost (on a dead node, or withdrawn) or on a draining node is replaced: first another

@@ -253,10 +253,11 @@ void Routing::to_leader(std::uint64_t id, Request& request, const directory::Sha
 // Either nobody is known to lead, or who is has not answered for long (the request then has a doubt_at).
 void Routing::look_for_leader(std::uint64_t id, Request& request, const directory::Shard& shard, Instant now) {
   auto& state = shards_[shard.id.value];
-  if (state.scout == 0) state.scout = id;
-  if (state.scout != id) return wake_at(id, request, request.deadline);
-  if (now < request.not_before) return wake_at(id, request, request.not_before);
   const bool doubts = request.doubt_at != never;
+  if (state.scout == 0) state.scout = id;
+  // One at a time, so that a leader that is slow is not asked again by all of them.
+  if (state.scout != id) return wake_at(id, request, doubts ? now + limits::leader_doubt_after : request.deadline);
+  if (now < request.not_before) return wake_at(id, request, request.not_before);
   const auto patience = doubts ? Duration(limits::leader_doubt_after) : Duration(limits::leader_search_patience);
   if (!doubts && !request.out.empty() && now < request.out.back().sent + patience)
     return wake_at(id, request, request.out.back().sent + patience);
@@ -265,7 +266,7 @@ void Routing::look_for_leader(std::uint64_t id, Request& request, const director
     if (doubts) request.doubt_at = now + patience;
     return wake_at(id, request, now + patience);
   }
-  request.tried.clear();  // all were asked: again, after a pause, and the leader, too
+  request.tried.clear();  // all were asked: again, after a pause, those too whose answers may be lost
   for (auto& attempt : request.out) attempt.doubted = true;
   request.not_before = now + limits::route_pause_most;
   wake_at(id, request, request.not_before);
@@ -399,7 +400,7 @@ void Routing::wake_at(std::uint64_t id, Request& request, Instant at) {
 
 bool Routing::is_asked(const Request& request, ReplicaId replica) const {
   return std::any_of(request.out.begin(), request.out.end(),
-                     [&](const Attempt& attempt) { return attempt.replica == replica; });
+                     [&](const Attempt& attempt) { return attempt.replica == replica && !attempt.doubted; });
 }
 
 bool Routing::is_down(const std::string& name) const {

@@ -15,6 +15,7 @@
 #include "cluster/directory_machine.hpp"
 #include "cluster/directory_rows.hpp"
 #include "tests/actors/actor_fixture.hpp"
+#include "tests/actors/fake_replica.hpp"
 #include "tests/cluster/metadata_shard.hpp"
 
 namespace cairn::actors::test {
@@ -88,33 +89,13 @@ using GivenOrders = Events<GivenOrder>;
 inline ReplicaActor::behavior_type fake_leader(ReplicaActor::pointer, cluster::directory::ShardId shard,
                                                std::shared_ptr<FakeDirectory> directory,
                                                std::shared_ptr<GivenOrders> orders, ReplicaStatus status) {
-  return {
-      [directory](const Propose& message) { return directory->propose(message.command); },
-      [directory](const Ask& message) { return directory->ask(message); },
-      [](const RemoteRequest&) {},
-      [](const RaftReceived&) {},
-      [](const PeerDown&) {},
-      [](const SetSlots&) {},
-      [shard, orders](const ChangeGroup& message) {
-        orders->add({"self", {shard, message.change, message.replica}});
-        message.reply(true);
-      },
-      [status](const GetReplica& message) { message.reply(status); },
-      [](const Stored&) {},
-      [](const LogCompacted&) {},
-      [](const CheckpointWritten&) {},
-      [](const EntriesFetched&) {},
-      [](const LogReset&) {},
-      [](const WithdrawalMarked&) {},
-      [](const RotFound&) {},
-      [](const SnapshotPart&) {},
-      [](const SnapshotFailed&) {},
-      [](const SnapshotKept&) {},
-      [](const SnapshotRefused&) {},
-      [](const SnapshotInPlace&) {},
-      [](const RaftTimer&) {},
-      [](const TimerFired&) {},
-  };
+  return replica_with([directory](const Propose& message) { return directory->propose(message.command); },
+                      [directory](const Ask& message) { return directory->ask(message); },
+                      [shard, orders](const ChangeGroup& message) {
+                        orders->add({"self", {shard, message.change, message.replica}});
+                        message.reply(true);
+                      },
+                      [status](const GetReplica& message) { message.reply(status); });
 }
 
 /// Links that keep what is sent.

@@ -77,17 +77,18 @@ inline ShardActor::behavior_type fake_replica(ShardActor::pointer self, std::sha
   };
 }
 
-/// The same as a whole replica.
-inline ReplicaActor::behavior_type fake_shard_replica(ReplicaActor::pointer self, std::shared_ptr<FakeShard> shard) {
+/// A whole replica that does nothing with what it is told but these four.
+template <class OnPropose, class OnAsk, class OnChange, class OnStatus>
+ReplicaActor::behavior_type replica_with(OnPropose propose, OnAsk ask, OnChange change, OnStatus status) {
   return {
-      [self, shard](const Propose& message) { return shard->answer(self, message); },
-      [self, shard](const Ask& message) { return shard->answer(self, message); },
+      propose,
+      ask,
       [](const RemoteRequest&) {},
       [](const RaftReceived&) {},
       [](const PeerDown&) {},
       [](const SetSlots&) {},
-      [](const ChangeGroup&) {},
-      [shard](const GetReplica& message) { message.reply(shard->status); },
+      change,
+      status,
       [](const Stored&) {},
       [](const LogCompacted&) {},
       [](const CheckpointWritten&) {},
@@ -103,6 +104,13 @@ inline ReplicaActor::behavior_type fake_shard_replica(ReplicaActor::pointer self
       [](const RaftTimer&) {},
       [](const TimerFired&) {},
   };
+}
+
+/// fake_replica() as a whole replica.
+inline ReplicaActor::behavior_type fake_shard_replica(ReplicaActor::pointer self, std::shared_ptr<FakeShard> shard) {
+  return replica_with([self, shard](const Propose& message) { return shard->answer(self, message); },
+                      [self, shard](const Ask& message) { return shard->answer(self, message); },
+                      [](const ChangeGroup&) {}, [shard](const GetReplica& message) { message.reply(shard->status); });
 }
 
 /// What was sent to other nodes, in order. Any thread.

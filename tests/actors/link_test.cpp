@@ -214,6 +214,9 @@ TEST_F(LinkTest, AGuestIsForgottenWithItsLink) {
   ASSERT_TRUE(a.seen->wait(LinkEvent::up, 2));
   c.links.reset();
   ASSERT_TRUE(a.seen->wait(LinkEvent::down));
+  // It is forgotten a little after its end is told.
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (a.links->status().size() > 1 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
   EXPECT_EQ(a.links->status().size(), 1u) << "of c nothing is kept";
 }
 

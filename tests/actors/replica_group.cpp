@@ -17,6 +17,7 @@ caf::behavior remembering_agent(caf::event_based_actor*, std::shared_ptr<Told> t
         told->changes.add(message);
         news->add(message.replica);
       },
+      [](const NodeWarned&) {},
       [told](const ReplicaWithdrew& message) { told->withdrawals.add(message); },
   };
 }

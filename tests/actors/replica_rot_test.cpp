@@ -56,37 +56,39 @@ class ReplicaRot : public ReplicaGroupTest {
     EXPECT_EQ(again.error().code, Errc::corrupt);
     EXPECT_NE(again.error().message.find("withdrawn"), std::string::npos) << again.error().message;
   }
+
+  // Founds three with rows up to `last_`; `bad_` is a follower that stopped then and whose rows are damaged.
+  void rot_rows_of_a_follower() {
+    checkpoint_soon();
+    found({1, 2, 3});
+    last_ = fill(leader(), 60);
+    bad_ = follower(leader());
+    ASSERT_TRUE(becomes(bad_, [this](const ReplicaStatus& s) { return s.checkpointed >= last_; }));
+    kill(bad_);
+    ASSERT_GT(rot(folder(bad_) + "/rows/data.mdb", std::string(600, 'h')), 0);
+  }
+
+  std::uint64_t last_ = 0;
+  std::uint64_t bad_ = 0;
 };
 
 TEST_F(ReplicaRot, AReplicaWithRottenRowsWithdrawsAndTheOthersGoOn) {
-  checkpoint_soon();
-  found({1, 2, 3});
-  const auto last = fill(leader(), 60);
-  const auto bad = follower(leader());
-  ASSERT_TRUE(becomes(bad, [=](const ReplicaStatus& s) { return s.checkpointed >= last; }));
-  kill(bad);
-  ASSERT_GT(rot(folder(bad) + "/rows/data.mdb", std::string(600, 'h')), 0);
-  ASSERT_TRUE(start(bad).ok()) << "rot in a row that nobody read yet";
-  ASSERT_TRUE(reaches(bad, last));
-  EXPECT_EQ(ask(bad, cluster::FindLogin{"user-3"}, false, last).served, Served::not_here);
-  expect_withdrawn(bad);
-  EXPECT_GT(make_account("later"), last);
+  ASSERT_NO_FATAL_FAILURE(rot_rows_of_a_follower());
+  ASSERT_TRUE(start(bad_).ok()) << "rot in a row that nobody read yet";
+  ASSERT_TRUE(reaches(bad_, last_));
+  EXPECT_EQ(ask(bad_, cluster::FindLogin{"user-3"}, false, last_).served, Served::not_here);
+  expect_withdrawn(bad_);
+  EXPECT_GT(make_account("later"), last_);
 }
 
 TEST_F(ReplicaRot, ALeaderThatFindsRotHandsItsOfficeOn) {
-  checkpoint_soon();
-  found({1, 2, 3});
-  const auto last = fill(leader(), 60);
-  const auto bad = follower(leader());
-  ASSERT_TRUE(becomes(bad, [=](const ReplicaStatus& s) { return s.checkpointed >= last; }));
-  kill(bad);
-  ASSERT_GT(rot(folder(bad) + "/rows/data.mdb", std::string(600, 'h')), 0);
-  ASSERT_TRUE(start(bad).ok());
-  give_office_to(bad);
-  EXPECT_EQ(ask(bad, cluster::FindLogin{"user-3"}, true).served, Served::not_here);
-  EXPECT_EQ(propose(bad, create_account("x")).served, Served::not_here);
-  expect_withdrawn(bad);
-  EXPECT_TRUE(has_account(leader_but(bad), "user-3", true));
+  ASSERT_NO_FATAL_FAILURE(rot_rows_of_a_follower());
+  ASSERT_TRUE(start(bad_).ok());
+  give_office_to(bad_);
+  EXPECT_EQ(ask(bad_, cluster::FindLogin{"user-3"}, true).served, Served::not_here);
+  EXPECT_EQ(propose(bad_, create_account("x")).served, Served::not_here);
+  expect_withdrawn(bad_);
+  EXPECT_TRUE(has_account(leader_but(bad_), "user-3", true));
 }
 
 TEST_F(ReplicaRot, ASourceOfASnapshotThatFindsRotWithdraws) {

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <future>
 #include <map>
+#include <thread>
 
 #include "tests/actors/actor_fixture.hpp"
 
@@ -263,6 +264,9 @@ TEST_F(Supervisor, AChildWhoseWorkIsDoneIsForgotten) {
   };
   caf::anon_send(supervisor_, AddChild{third});
   ASSERT_TRUE(happened("third asked", 1));
+  // It hears of an end a little after the child itself.
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (status().size() > 1 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
   EXPECT_EQ(status().size(), 1u);
   stop();
 }

@@ -32,10 +32,14 @@ TEST(Reconcile, TargetIsOddAndNoMoreThanNodes) {
   EXPECT_EQ(target_voters(5, 50), 5u);
 }
 
-TEST(Reconcile, DecidesNothingWhileTheLeaderIsNew) {
+TEST(Reconcile, DecidesOnlyWhoLivesWhileTheLeaderIsNew) {
   auto world = make_world(5, 1, 10);
   world.kill(node(1));
-  for (int i = 0; i < 29; ++i) EXPECT_EQ(world.step(), 0u);
+  for (int i = 0; i < 29; ++i) world.step();
+  for (const auto& [name, one] : world.state().nodes)
+    EXPECT_TRUE(one.state == NodeState::removed ||
+                one.state == (name == node(1) ? NodeState::joining : NodeState::alive))
+        << name.text();
   EXPECT_GT(world.step(), 0u);
   world.forget_all();
   for (int i = 0; i < 29; ++i) EXPECT_EQ(world.step(), 0u);

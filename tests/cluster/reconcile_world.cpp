@@ -173,7 +173,9 @@ void ReconcileWorld::report() {
 /// What no decision may ask for, by what was known.
 void ReconcileWorld::check(const Decision& decision) {
   EXPECT_FALSE(decision.why.empty());
-  EXPECT_GE(now - observed.leading_since, settings.dead_after);
+  const auto* mark = std::get_if<MarkNode>(&decision.action);
+  const bool welcome = mark && mark->state == NodeState::alive;
+  EXPECT_TRUE(welcome || now - observed.leading_since >= settings.dead_after);
   if (const auto* remove = std::get_if<Remove>(&decision.action)) {
     const auto& shard = state().shards.at(remove->shard);
     const auto& group = observed.groups.at(remove->shard);

@@ -1,6 +1,7 @@
 // Bad rows: whatever row cannot be read, somebody notices, nobody gets a wrong answer, and a
 // command that meets it leaves no trace. Rows that pass their checksum and are nonsense never crash
 // the machine.
+#include "cluster/raft_types.hpp"
 #include "cluster/rows.hpp"
 #include "storage/table.hpp"
 #include "tests/cluster/metadata_shard.hpp"
@@ -145,6 +146,12 @@ TEST(Rot, EveryRowThatDoesNotDecodeIsNoticed) {
     EXPECT_FALSE(check_invariants(sweep.shard_.rows).empty()) << rows::corrupt_row(key).message;
     EXPECT_GT(sweep.run(), 0) << rows::corrupt_row(key).message;
   }
+}
+
+TEST(Rot, TheReplicasOwnRowIsNone) {
+  auto shard = rich_shard();
+  shard.rows.rows[Bytes(position_key)] = "of its replica";
+  EXPECT_TRUE(check_invariants(shard.rows).empty());
 }
 
 TEST(Rot, FlippedBitInAStoredRowIsFoundByItsChecksum) {

@@ -108,9 +108,7 @@ TEST_F(ClusterFaults, OneIsKilledAndOneStoppedAtOnce) {
   const auto stopped = cluster->others({leader})[0];
   cluster->freeze(stopped);
   cluster->kill(leader);
-  const auto reads = load->reads().count();
-  EXPECT_TRUE(comes_true(ProcessCluster::patience, [&] { return load->reads().count() > reads + reads_meanwhile; }))
-      << "reads go on at the replica that is left";
+  // The last commits may be acknowledged and not yet known as such by the one that is left: who has seen them waits.
   cluster->launch(leader);
   expect_progress("with two again");
   cluster->thaw(stopped);

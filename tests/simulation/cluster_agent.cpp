@@ -16,7 +16,6 @@ void ClusterNode::tick() {
   register_node();
   refresh_map();
   look_around();
-  doubt_directory_node();
   send_report();
   ask_all();
 }
@@ -36,7 +35,7 @@ void ClusterNode::link_changed(const std::string& peer, bool up) {
     if (!process_->founding_decided) ask_for_map(peer, Epoch{0});
     return;
   }
-  if (process_->report_to == peer) process_->report_to.clear();
+  process_->reporting.link_lost(peer);
   const auto lost = NodeName::parse(peer).value();
   for (const auto& shard : map().slots().shards)
     if (const auto* other = shard.find_on(lost))
@@ -46,7 +45,7 @@ void ClusterNode::link_changed(const std::string& peer, bool up) {
 void ClusterNode::replica_changed(const RoleChange& change) {
   after(Duration(1), [this, change] {
     if (change.shard == directory_shard) {
-      process_->directory_leader = change.leader;
+      process_->reporting.heard_leader(change.leader);
       process_->office->replica_changed(change);
     }
     heard_leader(change.shard, change.role == cluster::Role::leader ? change.replica : change.leader, change.term);
@@ -152,17 +151,14 @@ bool ClusterNode::wants_link(const std::string& peer) const {
 }
 
 void ClusterNode::set_peers(const SlotMap& whole) {
+  process_->lost = process_->reporting.lost();
   process_->peers = cluster::peers_of(whole, node_name_, world_.founders(), process_->lost);
   world_.links_changed();
 }
 
 void ClusterNode::look_around() {
-  const auto now = steady();
-  if (leads_directory()) process_->directory_heard = now;
-  const bool lost = now - process_->directory_heard > Duration(limits::lost_after);
-  if (lost == process_->lost || world_.faulty(ClusterFault::never_lost)) return;
-  process_->lost = lost;
-  set_peers(map().slots());
+  process_->reporting.tick(map(), steady());
+  if (process_->reporting.lost() != process_->lost && !world_.faulty(ClusterFault::never_lost)) set_peers(map().slots());
 }
 
 // Registration.
@@ -197,25 +193,8 @@ void ClusterNode::registered(const ShardAnswer& answer) {
 // Reports.
 
 std::string ClusterNode::directory_node() const {
-  if (const auto leader = map().node_of(process_->directory_leader); !leader.empty()) return leader.text();
-  const auto* shard = map().find(directory_shard);
-  if (!shard || shard->replicas.empty())
-    return world_.founders()[process_->turn % world_.founders().size()].name.text();
-  return shard->replicas[process_->turn % shard->replicas.size()].node.text();
-}
-
-void ClusterNode::doubt_directory_node() {
-  if (!process_->registered) return;
-  const auto node = directory_node();
-  const bool itself = node == name_ && world_.faulty(ClusterFault::reports_to_itself);
-  if (itself ||
-      (node == name_ ? leads_directory()
-                     : process_->report_to != node || ++process_->unanswered <= limits::max_unanswered_reports))
-    return;
-  process_->directory_leader = {};
-  ++process_->turn;
-  process_->report_to.clear();
-  process_->unanswered = 0;
+  if (world_.faulty(ClusterFault::reports_to_itself) && process_->reporting.leader().value == 0) return name_;
+  return process_->reporting.node(map());
 }
 
 void ClusterNode::send_report() {
@@ -229,14 +208,11 @@ void ClusterNode::send_report() {
     after(Duration(1), [this, report = std::move(report)] { process_->office->report(name_, report); });
     return;
   }
-  if (process_->report_to != node) process_->unanswered = 0;
-  process_->report_to = node;
+  process_->reporting.sent(node);
   (void)send_control(node, Report{std::move(report)});
 }
 
-bool ClusterNode::leads_directory() const {
-  return process_->directory_leader.value && map().node_of(process_->directory_leader) == node_name_;
-}
+bool ClusterNode::leads_directory() const { return process_->reporting.leads_here(map()); }
 
 void ClusterNode::note(const std::string& what, const std::string& why) {
   const auto node = directory_node();
@@ -259,19 +235,12 @@ void ClusterNode::hear(const std::string& from, MapAnswer& answer) {
 
 void ClusterNode::hear(const std::string& from, Report& report) {
   const bool leads = leads_directory();
-  (void)send_control(from, ReportAnswer{leads, process_->directory_leader, process_->map.epoch});
+  (void)send_control(from, ReportAnswer{leads, process_->reporting.leader(), process_->map.epoch});
   if (leads) process_->office->report(from, report.report);
 }
 
 void ClusterNode::hear(const std::string& from, ReportAnswer& answer) {
-  if (answer.leads) {
-    process_->directory_heard = steady();
-    if (process_->report_to == from) process_->unanswered = 0;
-  } else {
-    if (process_->report_to == from) process_->report_to.clear();
-    process_->directory_leader = answer.leader;
-    if (!answer.leader.value) ++process_->turn;
-  }
+  process_->reporting.answered(from, answer);
   if (answer.epoch > process_->map.epoch) ask_for_map(from, process_->map.epoch);
 }
 
@@ -390,6 +359,8 @@ void ClusterNode::ask_all() {
       if (found == process_->held.end() || found->second.what.replica != id || !found->second.replica) return;
       if (found->second.replica->withdrawing()) return;
       const bool leads = found->second.replica->report().role == cluster::Role::leader;
+      const auto leader = found->second.replica->role().leader;
+      if (shard == directory_shard && leader.value) process_->reporting.heard_leader(leader);
       found->second.status = found->second.replica->report();
       if (leads) send_report();
     });

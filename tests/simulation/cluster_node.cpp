@@ -38,6 +38,9 @@ ClusterNode::ClusterNode(ClusterWorld& world, std::string name, std::uint64_t da
   disk_.data = data;
 }
 
+ClusterNode::Process::Process(const ClusterNode& node, std::uint64_t first, const cluster::RoutingOptions& options)
+    : routing(node.name_, first, options), reporting(node.node_name_, node.world_.founders()) {}
+
 // Its life.
 
 void ClusterNode::start() {
@@ -46,8 +49,7 @@ void ClusterNode::start() {
   ++disk_.incarnation;
   cluster::RoutingOptions options;
   options.timeout = Duration(5'000'000);
-  process_ = std::make_unique<Process>(name_, world_.random().next() >> 1, options);
-  process_->directory_heard = steady();
+  process_ = std::make_unique<Process>(*this, world_.random().next() >> 1, options);
   process_->hub = std::make_unique<SimHub>(*this);
   process_->office = std::make_unique<DirectoryOffice>(*this);
   trace("starts, the " + std::to_string(disk_.incarnation) + ". time on disk " + std::to_string(disk_.data));

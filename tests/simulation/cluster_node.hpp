@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "cluster/membership.hpp"
+#include "cluster/reporting.hpp"
 #include "cluster/routing.hpp"
 #include "tests/simulation/cluster_hub.hpp"
 #include "tests/simulation/cluster_office.hpp"
@@ -106,8 +107,7 @@ class ClusterNode {
     AnswerTo answer;
   };
   struct Process {
-    Process(const std::string& name, std::uint64_t first, const cluster::RoutingOptions& options)
-        : routing(name, first, options) {}
+    Process(const ClusterNode& node, std::uint64_t first, const cluster::RoutingOptions& options);
     cluster::directory::SlotMap map;
     std::shared_ptr<const cluster::ClusterMap> cluster_map = std::make_shared<cluster::ClusterMap>();
     std::map<ShardId, Held> held;
@@ -123,12 +123,8 @@ class ClusterNode {
     std::optional<cluster::directory::Epoch> registered;
     bool registering = false;
     bool asking_map = false;
-    ReplicaId directory_leader;
-    std::string report_to;
-    std::uint32_t unanswered = 0;
-    std::size_t turn = 0;
-    Instant directory_heard{0};
-    bool lost = false;
+    cluster::Reporting reporting;
+    bool lost = false;  // when the peers were set
   };
 
   // The agent (cluster_agent.cpp).
@@ -143,7 +139,6 @@ class ClusterNode {
   std::string directory_node() const;
   void set_peers(const cluster::directory::SlotMap& whole);
   void look_around();
-  void doubt_directory_node();
   void send_report();
   bool leads_directory() const;
   void note(const std::string& what, const std::string& why);
