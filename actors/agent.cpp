@@ -48,6 +48,7 @@ class Agent {
     const auto wait = registered_ && !map_.shards.empty() ? limits::agent_interval : limits::agent_hurried_interval;
     self_->delayed_send(AgentActor{self_}, wait, TimerFired{0});
     found_or_not();
+    ask_founders();
     register_node();
     refresh_map();
     look_around();
@@ -155,10 +156,15 @@ class Agent {
         founding_decided_ = true;
         break;
       case cluster::MayFound::wait:
-        for (const auto& founder : founders_)
-          if (founder.name != name_) ask_for_map(founder.name.text(), Epoch{0});
         break;
     }
+  }
+
+  // With a tick only: if each answer made this node ask again, the questions would never stop growing.
+  void ask_founders() {
+    if (founding_decided_) return;
+    for (const auto& founder : founders_)
+      if (founder.name != name_) ask_for_map(founder.name.text(), Epoch{0});
   }
 
   // The map.

@@ -92,7 +92,7 @@ void Raft::peer_down(ReplicaId peer, Instant now) {
 }
 
 void Raft::doubt_leader(Instant now) {
-  if (!quiescent_ || role_ != Role::follower) return;
+  if (!quiescent_ || role_ != Role::follower || faults_.has(Fault::doubt_changes_nothing)) return;
   quiescent_ = false;
   contact_ = now;
   reset_election_timer(now);

@@ -13,6 +13,7 @@ void ClusterNode::tick() {
   const bool settled = process_->registered && !process_->map.shards.empty();
   after(settled ? world_.settings().agent_interval : Duration(limits::agent_hurried_interval), [this] { tick(); });
   found_or_not();
+  ask_founders();
   register_node();
   refresh_map();
   look_around();
@@ -88,10 +89,14 @@ void ClusterNode::found_or_not() {
       process_->founding_decided = true;
       break;
     case cluster::MayFound::wait:
-      for (const auto& founder : founders)
-        if (founder.name != node_name_) ask_for_map(founder.name.text(), Epoch{0});
       break;
   }
+}
+
+void ClusterNode::ask_founders() {
+  if (process_->founding_decided) return;
+  for (const auto& founder : world_.founders())
+    if (founder.name != node_name_) ask_for_map(founder.name.text(), Epoch{0});
 }
 
 // The map.

@@ -130,6 +130,7 @@ class ClusterNode {
   // The agent (cluster_agent.cpp).
   void tick();
   void found_or_not();
+  void ask_founders();
   void ask_for_map(const std::string& node, cluster::directory::Epoch since);
   void refresh_map();
   void merge(cluster::directory::SlotMap newer);

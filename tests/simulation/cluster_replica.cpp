@@ -90,8 +90,8 @@ void ShardReplica::propose(ShardRequest& request, AnswerTo answer) {
   const auto refusal = [&](const Error& error) {
     return ShardAnswer{Served::done, machine_->command_error(error), 0, {}};
   };
-  if (raft_->role() != cluster::Role::leader || raft_->handing_on())
-    return answer({Served::not_leader, {}, 0, raft_->role() == cluster::Role::leader ? ReplicaId{} : raft_->leader()});
+  if (raft_->role() != cluster::Role::leader) return look_elsewhere(answer);
+  if (raft_->handing_on()) return answer({Served::not_leader, {}, 0, {}});
   auto command = machine_->decode(request.body);
   if (!command) return answer(refusal(command.error()));
   if (const auto slot = (*command)->slot(); slot && !owns(slot->value)) return answer({Served::not_here, {}, 0, {}});
@@ -102,6 +102,13 @@ void ShardReplica::propose(ShardRequest& request, AnswerTo answer) {
   pump();
 }
 
+void ShardReplica::look_elsewhere(const AnswerTo& answer) {
+  answer({Served::not_leader, {}, 0, raft_->leader()});
+  if (faulty(ClusterFault::leader_not_doubted)) return;
+  raft_->doubt_leader(node_.steady());
+  arm_timer();
+}
+
 void ShardReplica::ask(ShardRequest& request, AnswerTo answer_to) {
   if (request.linearizable && !faulty(ClusterFault::read_without_leading)) {
     const auto number = raft_->read(node_.steady());
@@ -109,7 +116,7 @@ void ShardReplica::ask(ShardRequest& request, AnswerTo answer_to) {
       rounds_.emplace(*number, Read{std::move(request.body), std::move(answer_to)});
       return pump();
     }
-    if (number.error().code == Errc::unavailable) return answer_to({Served::not_leader, {}, 0, raft_->leader()});
+    if (number.error().code == Errc::unavailable) return look_elsewhere(answer_to);
     return answer_to({Served::done, machine_->query_error(number.error()), table_->applied(), {}});
   }
   const auto floor = std::max<std::uint64_t>(request.floor, 1);

@@ -135,6 +135,7 @@ class ShardReplica {
   // Requests.
   bool owns(std::uint16_t slot) const;
   void propose(ShardRequest& request, AnswerTo answer);
+  void look_elsewhere(const AnswerTo& answer);
   void ask(ShardRequest& request, AnswerTo answer);
   void answer(Read read);
   void expire_floors();
@@ -145,6 +146,7 @@ class ShardReplica {
 
   // Steps.
   void after(Duration delay, std::function<void()> event);
+  void on_snapshots(std::function<void()> task);
   void on_disk(std::function<void()> task);
   Duration store_time();
   void pump();
@@ -186,7 +188,8 @@ class ShardReplica {
   std::uint64_t led_term_ = 0;
   bool settled_ = false;
   std::uint64_t timer_ = 0;
-  Instant disk_free_{0};  // true time
+  Instant disk_free_{0};       // true time
+  Instant snapshots_free_{0};  // true time
   std::uint64_t rows_since_ = 0;
 };
 

@@ -4,6 +4,13 @@
 
 namespace cairn::simulation {
 
+/// Parts come one after the other, beside the log's disk.
+void ShardReplica::on_snapshots(std::function<void()> task) {
+  const auto now = node_.world().now();
+  snapshots_free_ = std::max(snapshots_free_, now) + store_time();
+  after(snapshots_free_ - now, std::move(task));
+}
+
 void ShardReplica::serve_snapshots(cluster::Ready& ready) {
   for (const auto& read : ready.snapshot_reads) read_snapshot(read);
   for (const auto transfer : ready.snapshots_closed) sources_.erase(transfer);
@@ -28,7 +35,7 @@ Result<void> ShardReplica::open_source(const cluster::SnapshotRead& read) {
 void ShardReplica::read_snapshot(const cluster::SnapshotRead& read) {
   // The source is that of the moment at which consensus asks for it.
   const auto opened = read.offset == 0 ? open_source(read) : Result<void>();
-  after(store_time(), [this, read, opened] {
+  on_snapshots([this, read, opened] {
     if (withdrawing_) return;
     const auto found = sources_.find(read.transfer);
     auto part = Result<storage::RowStreamReader::Part>(Error{Errc::not_found, "its source is closed"});
@@ -57,7 +64,7 @@ void ShardReplica::keep_held_part() {
     if (checkpoint_) return;
     installing_ = true;
   }
-  after(store_time(), [this, part = std::move(*held_part_)] { keep_part(part); });
+  on_snapshots([this, part = std::move(*held_part_)] { keep_part(part); });
   held_part_.reset();
 }
 
