@@ -32,6 +32,7 @@ enum class ClusterFault : std::uint8_t {
   reports_to_itself,         ///< a node that does not know the directory's leader reports to itself and stays with it
   never_lost,                ///< a node that was forgotten while it was away waits to be dialled
   leave_leftovers,           ///< what a crash kept from being deleted stays
+  founders_not_kept,         ///< a replica that starts again begins with the voters that the map names now
   leader_not_doubted,        ///< a replica that is asked for its leader in vain does not find out that it is gone
   count_,
 };
@@ -41,7 +42,7 @@ inline constexpr std::string_view cluster_fault_words[] = {
     "learner_as_founder", "withdrawn_goes_on", "withdrawn_not_reported", "withdrawn_restarts_empty",
     "stored_before_sync", "floor_ignored", "read_without_leading", "retry_as_new", "hub_hides_leader",
     "watch_reads_old", "watch_keeps_cursor", "orders_lost", "office_outlived", "reports_to_itself", "never_lost",
-    "leave_leftovers", "leader_not_doubted",
+    "leave_leftovers", "founders_not_kept", "leader_not_doubted",
 };
 static_assert(std::size(cluster_fault_words) == static_cast<std::size_t>(ClusterFault::count_));
 

@@ -266,12 +266,13 @@ void ShardReplica::store(cluster::StoreStep step) {
       }
       return pump();
     }
+    // Shown before it is done: who dies within it may have any part of it.
     if (step.hard_state) {
-      if (const auto done = log_->set_hard_state(*step.hard_state); !done) violated(done.error().message);
       shown_->write(*step.hard_state);
+      if (const auto done = log_->set_hard_state(*step.hard_state); !done) violated(done.error().message);
     }
-    if (const auto done = log_->append(step.entries); !done) violated(done.error().message);
     shown_->write(SimLogDisk::Entries{step.entries});
+    if (const auto done = log_->append(step.entries); !done) violated(done.error().message);
     if (early) {
       raft_->stored(step.number, node_.steady());
       pump();

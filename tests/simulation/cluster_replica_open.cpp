@@ -19,9 +19,21 @@ storage::SegmentLogOptions log_options() {
 }  // namespace
 
 Result<cluster::Position> ShardReplica::stored_position() {
+  const auto begun = table_->get(cluster::position_key);
+  if (!begun) return begun.error();
+  if (!*begun && table_->applied() == 0) {
+    storage::WriteBatch batch;
+    batch.put(cluster::position_key, cluster::encode(cluster::Position{0, 0, options_.founders}));
+    table_->apply(std::move(batch), 0);
+    if (!faulty(ClusterFault::founders_not_kept)) {
+      CAIRN_TRY(table_->begin_checkpoint()->write());
+      CAIRN_TRY(table_->finish_checkpoint());
+    }
+  }
   const auto row = table_->get(cluster::position_key);
   if (!row) return row.error();
-  auto position = *row ? cluster::decode_position(**row) : cluster::Position{0, 0, options_.founders};
+  if (!*row) return Error{Errc::corrupt, "the rows do not say what they reflect"};
+  auto position = cluster::decode_position(**row);
   if (position && position->index != table_->applied()) return Error{Errc::corrupt, "the rows are of another position"};
   return position;
 }

@@ -118,9 +118,9 @@ void ShardReplica::install(const cluster::SnapshotKeep& part) {
   node_.world().count_snapshot();
   on_disk([this, part] {
     if (withdrawing_) return;
+    shown_->write(SimLogDisk::Reset{part.position.index, part.position.term});
     if (const auto reset = log_->reset(part.position.index, part.position.term); !reset)
       violated(reset.error().message);
-    shown_->write(SimLogDisk::Reset{part.position.index, part.position.term});
     shown_->sync();
     installing_ = false;
     raft_->snapshot_installed(part.transfer, node_.steady());
