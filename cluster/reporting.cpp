@@ -22,8 +22,9 @@ bool Reporting::leads_here(const ClusterMap& map) const { return leader_.value &
 
 void Reporting::tick(const ClusterMap& map, Instant now) {
   if (std::exchange(heard_, false) || leads_here(map)) heard_at_ = now;
-  lost_ = now - heard_at_ > limits::lost_after;
+  lost_ = now - heard_at_ > limits::lost_after && !faults_.has(NodeFault::never_lost);
   if (report_to_.empty() || report_to_ != node(map) || ++unanswered_ <= limits::max_unanswered_reports) return;
+  if (faults_.has(NodeFault::silent_leader_kept)) return;
   leader_ = {};
   ++turn_;
   report_to_.clear();

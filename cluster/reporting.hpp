@@ -8,13 +8,15 @@
 #include "cluster/cluster_map.hpp"
 #include "cluster/config.hpp"
 #include "cluster/control.hpp"
+#include "cluster/node_faults.hpp"
 
 namespace cairn::cluster {
 
 class Reporting {
  public:
   /// `join`: whom to report to while no replica of the directory is known.
-  Reporting(directory::NodeName self, std::vector<NodeAt> join) : self_(std::move(self)), join_(std::move(join)) {}
+  Reporting(directory::NodeName self, std::vector<NodeAt> join, NodeFaults faults = {})
+      : self_(std::move(self)), join_(std::move(join)), faults_(faults) {}
 
   /// The node to report to, which may be this one; empty: none is known.
   std::string node(const ClusterMap& map) const;
@@ -38,6 +40,7 @@ class Reporting {
  private:
   directory::NodeName self_;
   std::vector<NodeAt> join_;
+  NodeFaults faults_;
   ReplicaId leader_;
   std::string report_to_;
   std::uint32_t unanswered_ = 0;  // intervals

@@ -163,7 +163,7 @@ void ClusterNode::set_peers(const SlotMap& whole) {
 
 void ClusterNode::look_around() {
   process_->reporting.tick(map(), steady());
-  if (process_->reporting.lost() != process_->lost && !world_.faulty(ClusterFault::never_lost)) set_peers(map().slots());
+  if (process_->reporting.lost() != process_->lost) set_peers(map().slots());
 }
 
 // Registration.

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::uint32_t changes_per_page = 3;  // few, so that pages follow each other
 constexpr Duration watch_retry{200'000};
-constexpr Duration patience{6'000'000};
+constexpr Duration patience{22'000'000};
 
 ShardId shard_of(const ClusterNode& node, AccountId account) {
   const auto* shard = node.map().shard_of(slot_of(account));
@@ -29,6 +29,11 @@ void ClusterClient::step() {
 void ClusterClient::write_once() {
   last_words_ = true;
   begin();
+}
+
+std::string ClusterClient::waits() const {
+  static constexpr const char* words[] = {"an account", "a commit", "a linearizable read", "a read"};
+  return std::string(words[static_cast<int>(kind_)]) + " of " + login_ + " through " + node_;
 }
 
 void ClusterClient::begin() {
@@ -208,7 +213,12 @@ void ClusterClient::take_file(const ShardAnswer& answer, std::uint32_t least, co
 ClusterWatch::ClusterWatch(ClusterWorld& world, AccountId account) : world_(world), account_(account) {}
 
 void ClusterWatch::start() {
-  node_ = world_.any_node().name();
+  const auto& node = world_.any_node();
+  if (!node.running())
+    return world_.after(Duration(20'000), [this] {
+      if (node_.empty()) start();
+    });
+  node_ = node.name();
   subscribe();
 }
 

@@ -25,6 +25,8 @@ class ClusterClient {
   void write_once();
   void node_ended(const std::string& name);
   bool idle() const { return idle_; }
+  /// What it waits for.
+  std::string waits() const;
   AccountId account() const { return account_; }
 
  private:

@@ -14,7 +14,6 @@ enum class ClusterFault : std::uint8_t {
   none,
   wiped_founder_founds,      ///< a founder whose disk was lost begins again under its old replica id
   host_from_old_map,         ///< replicas are made from a map from before the node registered
-  forget_before_removed,     ///< a replica is forgotten before its group let it go
   keep_forgotten,            ///< what the directory forgot is not deleted
   learner_as_founder,        ///< a replica that joins a group begins as its founder
   withdrawn_goes_on,         ///< a replica that found rot in itself goes on
@@ -30,7 +29,6 @@ enum class ClusterFault : std::uint8_t {
   orders_lost,               ///< the directory's leader gives each order once
   office_outlived,           ///< a round of the directory's leader goes on in its next office
   reports_to_itself,         ///< a node that does not know the directory's leader reports to itself and stays with it
-  never_lost,                ///< a node that was forgotten while it was away waits to be dialled
   leave_leftovers,           ///< what a crash kept from being deleted stays
   founders_not_kept,         ///< a replica that starts again begins with the voters that the map names now
   leader_not_doubted,        ///< a replica that is asked for its leader in vain does not find out that it is gone
@@ -38,10 +36,10 @@ enum class ClusterFault : std::uint8_t {
 };
 
 inline constexpr std::string_view cluster_fault_words[] = {
-    "none", "wiped_founder_founds", "host_from_old_map", "forget_before_removed", "keep_forgotten",
+    "none", "wiped_founder_founds", "host_from_old_map", "keep_forgotten",
     "learner_as_founder", "withdrawn_goes_on", "withdrawn_not_reported", "withdrawn_restarts_empty",
     "stored_before_sync", "floor_ignored", "read_without_leading", "retry_as_new", "hub_hides_leader",
-    "watch_reads_old", "watch_keeps_cursor", "orders_lost", "office_outlived", "reports_to_itself", "never_lost",
+    "watch_reads_old", "watch_keeps_cursor", "orders_lost", "office_outlived", "reports_to_itself", 
     "leave_leftovers", "founders_not_kept", "leader_not_doubted",
 };
 static_assert(std::size(cluster_fault_words) == static_cast<std::size_t>(ClusterFault::count_));

@@ -39,7 +39,7 @@ ClusterNode::ClusterNode(ClusterWorld& world, std::string name, std::uint64_t da
 }
 
 ClusterNode::Process::Process(const ClusterNode& node, std::uint64_t first, const cluster::RoutingOptions& options)
-    : routing(node.name_, first, options), reporting(node.node_name_, node.world_.founders()) {}
+    : routing(node.name_, first, options), reporting(node.node_name_, node.world_.founders(), node.world_.faults()) {}
 
 // Its life.
 
@@ -48,7 +48,8 @@ void ClusterNode::start() {
   ++process_number_;
   ++disk_.incarnation;
   cluster::RoutingOptions options;
-  options.timeout = Duration(5'000'000);
+  options.timeout = Duration(20'000'000);
+  options.faults = world_.faults();
   process_ = std::make_unique<Process>(*this, world_.random().next() >> 1, options);
   process_->hub = std::make_unique<SimHub>(*this);
   process_->office = std::make_unique<DirectoryOffice>(*this);

@@ -1,5 +1,7 @@
 #include "tests/simulation/cluster_office.hpp"
 
+#include <algorithm>
+
 #include "tests/simulation/cluster_world.hpp"
 
 namespace cairn::simulation {
@@ -109,10 +111,29 @@ void DirectoryOffice::write_down() {
   work(&DirectoryOffice::decide);
 }
 
+/// Where a node is free for a successor, that comes first.
+void DirectoryOffice::check_replaced(const cluster::directory::Remove& remove, Duration dead_after) const {
+  const auto& shard = state_.shards.at(remove.shard);
+  const auto* replica = shard.find(remove.replica);
+  if (!replica || replica->kind != ReplicaKind::voter) return;
+  const auto voters = std::ranges::count(shard.replicas, ReplicaKind::voter, &Replica::kind);
+  if (voters > static_cast<std::ptrdiff_t>(shard.wanted)) return;
+  for (const auto& [name, node] : state_.nodes) {
+    const auto heard = observed_.heard.find(name);
+    const bool silent = heard == observed_.heard.end() || node_.steady() - heard->second > dead_after;
+    if (node.state == NodeState::alive && !silent && !shard.find_on(name))
+      violated("replica " + std::to_string(remove.replica.value) + " is to be removed before its successor has come");
+  }
+}
+
 void DirectoryOffice::decide() {
   const auto now = node_.steady();
   const auto& world = node_.world();
-  const auto decisions = reconcile(state_, observed_, now, reconcile_settings(state_.settings));
+  auto settings = reconcile_settings(state_.settings);
+  settings.faults = world.faults();
+  const auto decisions = reconcile(state_, observed_, now, settings);
+  for (const auto& decision : decisions)
+    if (const auto* remove = std::get_if<cluster::directory::Remove>(&decision.action)) check_replaced(*remove, settings.dead_after);
   remember(observed_, state_, decisions, now);
   std::set<std::string> decided;
   for (const auto& decision : decisions) {
@@ -121,16 +142,6 @@ void DirectoryOffice::decide() {
     decided.insert(named);
     if (!repeated) node_.trace("decides: " + named + ": " + decision.why);
     auto duty = duty_of(decision, state_, observed_, repeated);
-    const auto* remove = duty.command ? std::get_if<RemoveReplica>(&*duty.command) : nullptr;
-    if (remove && world.faulty(ClusterFault::forget_before_removed)) {
-      auto forget = duty;
-      forget.command = ForgetReplica{remove->shard, remove->replica, {}, remove->why};
-      forget.order.reset();
-      duty.order.reset();
-      duties_.push_back(duty);
-      duties_.push_back(forget);
-      continue;
-    }
     duties_.push_back(std::move(duty));
   }
   decided_ = std::move(decided);

@@ -33,6 +33,7 @@ class DirectoryOffice {
   void look(Step next);
   void found();
   void write_down();
+  void check_replaced(const cluster::directory::Remove& remove, Duration dead_after) const;
   void decide();
   void work(Step next);
   void propose(cluster::directory::Duty duty, Step next);

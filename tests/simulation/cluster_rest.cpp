@@ -17,6 +17,7 @@ namespace {
 constexpr Duration founding_patience = 40s;
 constexpr Duration rest_patience = 60s;
 constexpr Duration watch_patience = 8s;
+constexpr Duration answer_patience = 10s;
 
 }  // namespace
 
@@ -183,7 +184,11 @@ void ClusterWorld::last_words() {
 
 void ClusterWorld::come_to_rest() {
   const auto end = now_ + rest_patience;
+  const auto answered = now_ + answer_patience;
   for (;;) {
+    if (now_ > answered)
+      for (const auto& client : clients_)
+        if (!client->idle()) violated(client->waits() + " waits, although nothing goes wrong any more");
     auto lacks = not_whole(true);
     if (lacks.empty()) lacks = not_equal();
     if (lacks.empty()) break;
@@ -209,6 +214,7 @@ std::string ClusterWorld::not_equal() {
     for (const auto& replica : shard.replicas) {
       auto* here = nodes_.at(replica.node.text())->replica(id);
       std::map<Bytes, Bytes> rows;
+      here->table().release_snapshot();  // what is stored now
       const auto scanned = here->table().scan({}, {}, [&](BytesView key, BytesView value) {
         if (key != cluster::position_key) rows.emplace(key, value);
         return true;

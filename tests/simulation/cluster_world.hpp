@@ -20,6 +20,7 @@ namespace cairn::simulation {
 struct ClusterRun {
   std::uint64_t seed = 1;
   ClusterFault fault = ClusterFault::none;
+  cluster::NodeFaults faults;  ///< in the real code
   bool trace = false;
   bool messages = false;  ///< each message of consensus, too
 };
@@ -62,6 +63,7 @@ class ClusterWorld {
   ClusterChecks& checks() { return checks_; }
   const ClusterSettings& settings() const { return settings_; }
   bool faulty(ClusterFault fault) const { return run_.fault == fault; }
+  cluster::NodeFaults faults() const { return run_.faults; }
   bool tracing() const { return run_.trace; }
   bool tracing_messages() const { return run_.trace && run_.messages; }
   void trace(const std::string& who, const std::string& line);

@@ -122,7 +122,10 @@ int run_groups(const Options& options) {
 int run_clusters(const Options& options) {
   simulation::ClusterRun run;
   run.messages = options.messages;
-  if (!options.fault.empty() && !parse_fault(options.fault, run.fault)) return usage();
+  cluster::NodeFault real{};
+  if (!options.fault.empty() && !parse_fault(options.fault, run.fault) && !parse_fault(options.fault, real))
+    return usage();
+  run.faults = cluster::NodeFaults(real);
   simulation::ClusterOutcome sum;
   const auto failed = run_seeds(options, run, simulation::run_cluster, [&](const auto& outcome) {
     sum.events += outcome.events;
