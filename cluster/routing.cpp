@@ -239,6 +239,9 @@ void Routing::to_leader(std::uint64_t id, Request& request, const directory::Sha
   const auto asked = std::find_if(request.out.begin(), request.out.end(), [&](const Attempt& attempt) {
     return attempt.replica == leader->id && attempt.term >= state.term && !attempt.doubted;
   });
+  // Who was asked before it was known to lead is not waited for longer than others.
+  if (asked != request.out.end() && request.doubt_at == never)
+    request.doubt_at = asked->sent + limits::leader_doubt_after;
   if (asked != request.out.end() && now >= request.doubt_at) return look_for_leader(id, request, shard, now);
   if (state.scout == id) state.scout = 0;
   if (asked == request.out.end()) {

@@ -222,6 +222,11 @@ void ClusterWatch::start() {
   subscribe();
 }
 
+std::string ClusterWatch::where() const {
+  if (node_.empty()) return " on no node";
+  return " on " + node_ + (busy_ ? ", which waits for a page," : stale_ ? ", which should ask for a page," : "");
+}
+
 void ClusterWatch::subscribe() {
   ++session_;
   busy_ = false;

@@ -72,6 +72,8 @@ class ClusterWatch {
   AccountId account() const { return account_; }
   const std::string& node() const { return node_; }
   Cursor cursor() const { return cursor_; }
+  /// For a violation.
+  std::string where() const;
   void grew(const Growth& growth);
   void node_ended(const std::string& name);
   void start();

@@ -200,7 +200,7 @@ void ClusterWorld::come_to_rest() {
   for (const auto& watch : watches_)
     while (watch->cursor().value != checks_.journal(watch->account())) {
       if (now_ > late)
-        violated("a watcher of account " + std::to_string(watch->account().value) + " stays at " +
+        violated("a watcher of account " + std::to_string(watch->account().value) + watch->where() + " stays at " +
                  std::to_string(watch->cursor().value) + " of " + std::to_string(checks_.journal(watch->account())));
       run_until(now_ + 100ms);
     }
