@@ -17,6 +17,7 @@ enum class ClusterFault : std::uint8_t {
   keep_forgotten,            ///< what the directory forgot is not deleted
   learner_as_founder,        ///< a replica that joins a group begins as its founder
   withdrawn_goes_on,         ///< a replica that found rot in itself goes on
+  withdrawn_still_leads,     ///< a node is not told that its replica that withdrew leads no more
   withdrawn_not_reported,    ///< nobody is told of a replica that withdrew
   withdrawn_restarts_empty,  ///< a replica that withdrew begins again without its log, under its old id
   stored_before_sync,        ///< consensus hears that a step is stored before it is synced
@@ -37,7 +38,7 @@ enum class ClusterFault : std::uint8_t {
 
 inline constexpr std::string_view cluster_fault_words[] = {
     "none", "wiped_founder_founds", "host_from_old_map", "keep_forgotten",
-    "learner_as_founder", "withdrawn_goes_on", "withdrawn_not_reported", "withdrawn_restarts_empty",
+    "learner_as_founder", "withdrawn_goes_on", "withdrawn_still_leads", "withdrawn_not_reported", "withdrawn_restarts_empty",
     "stored_before_sync", "floor_ignored", "read_without_leading", "retry_as_new", "hub_hides_leader",
     "watch_reads_old", "watch_keeps_cursor", "orders_lost", "office_outlived", "reports_to_itself", 
     "leave_leftovers", "founders_not_kept", "leader_not_doubted",

@@ -435,6 +435,7 @@ void ShardReplica::withdraw(const std::string& why) {
   trace("withdraws: " + why);
   withdrawing_ = true;
   resign();
+  if (!faulty(ClusterFault::withdrawn_still_leads)) tell_changed();
   give_up_all(Served::unknown);
   for (auto& [number, read] : std::exchange(rounds_, {})) read.answer({Served::not_here, {}, 0, {}});
   for (auto& [floor, waiting] : std::exchange(floors_, {})) waiting.second.answer({Served::not_here, {}, 0, {}});
