@@ -321,7 +321,7 @@ class Agent {
   }
 
   void hear(const std::string& from, cluster::directory::ReportAnswer& answer) {
-    reporting_.answered(from, answer);
+    reporting_.answered(from, answer, *start_.routes->map());
     if (answer.epoch > map_.epoch) ask_for_map(from, map_.epoch);
   }
 

@@ -15,6 +15,7 @@ enum class NodeFault : std::uint8_t {
   readers_asked_once,        ///< nor are replicas whose answers to a read were lost
   // Reports (reporting.hpp).
   silent_leader_kept,        ///< who answers no report is reported to for ever
+  others_say_who_leads_here, ///< a node believes others that its own replica leads the directory
   never_lost,                ///< a node that was forgotten while it was away waits to be dialled
   // The directory's decisions (reconcile.hpp).
   dead_stay_dead,            ///< a node that is back is not noticed

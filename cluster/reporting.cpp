@@ -36,15 +36,17 @@ void Reporting::sent(const std::string& node) {
   report_to_ = node;
 }
 
-void Reporting::answered(const std::string& from, const directory::ReportAnswer& answer) {
+void Reporting::answered(const std::string& from, const directory::ReportAnswer& answer, const ClusterMap& map) {
   if (answer.leads) {
     heard_ = true;
     if (report_to_ == from) unanswered_ = 0;
     return;
   }
   if (report_to_ == from) report_to_.clear();
-  leader_ = answer.leader;
-  if (!answer.leader.value) ++turn_;
+  if (answer.leader == leader_ && leads_here(map)) return;
+  const bool names_itself = map.node_of(answer.leader) == self_ && !faults_.has(NodeFault::others_say_who_leads_here);
+  leader_ = names_itself ? ReplicaId{} : answer.leader;
+  if (!leader_.value) ++turn_;
 }
 
 void Reporting::link_lost(const std::string& node) {

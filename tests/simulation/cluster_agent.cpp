@@ -245,7 +245,7 @@ void ClusterNode::hear(const std::string& from, Report& report) {
 }
 
 void ClusterNode::hear(const std::string& from, ReportAnswer& answer) {
-  process_->reporting.answered(from, answer);
+  process_->reporting.answered(from, answer, map());
   if (answer.epoch > process_->map.epoch) ask_for_map(from, process_->map.epoch);
 }
 
