@@ -78,6 +78,8 @@ void Raft::peer_down(ReplicaId peer, Instant now) {
     const auto it = peers_.find(peer);
     if (it != peers_.end() && it->second.state() != RaftProgress::State::snapshot)
       it->second.probe_from(it->second.match() + 1);
+    // A silent group would not hear when the peer is back.
+    if (it != peers_.end() && quiescent_) wake(now);
     return;
   }
   if (peer != leader_ || faults_.has(Fault::quiescent_for_ever)) return;
