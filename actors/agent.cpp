@@ -225,8 +225,11 @@ class Agent {
     seeds.insert(seeds.end(), founders_.begin(), founders_.end());
     lost_ = reporting_.lost();
     std::map<std::string, LinkPeer> peers;
-    for (auto& [node, at] : cluster::peers_of(whole, name_, seeds, lost_))
+    peer_names_.clear();
+    for (auto& [node, at] : cluster::peers_of(whole, name_, seeds, lost_)) {
       peers[node] = {std::move(at.address), at.dial};
+      peer_names_.push_back(node);
+    }
     if (const auto set = start_.peers->set_peers(std::move(peers)); !set)
       log_error("the map's peers are refused: {}", set.error().message);
   }
@@ -235,6 +238,8 @@ class Agent {
     const auto map = start_.routes->map();
     reporting_.tick(*map, steady_micros());
     if (reporting_.lost() != lost_) set_peers(map->slots());
+    // Its own replica of the directory may be as old as its map, and those that the map names gone.
+    if (lost_ && !peer_names_.empty()) ask_for_map(peer_names_[lost_turn_++ % peer_names_.size()], map_.epoch);
   }
 
   // Registration.
@@ -389,6 +394,8 @@ class Agent {
   SlotMap founding_;
   cluster::Reporting reporting_;
   bool lost_ = false;  // when the peers were set
+  std::vector<std::string> peer_names_;
+  std::size_t lost_turn_ = 0;
   SlotMap map_;        // of the directory, without the founding
   Hosting hosting_;
   std::map<std::string, Epoch> heard_;

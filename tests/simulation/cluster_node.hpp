@@ -125,6 +125,7 @@ class ClusterNode {
     bool asking_map = false;
     cluster::Reporting reporting;
     bool lost = false;  // when the peers were set
+    std::size_t lost_turn = 0;
   };
 
   // The agent (cluster_agent.cpp).
