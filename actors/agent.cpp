@@ -51,6 +51,7 @@ class Agent {
     const auto wait = registered_ && !map_.shards.empty() ? limits::agent_interval : limits::agent_hurried_interval;
     self_->delayed_send(AgentActor{self_}, wait, TimerFired{0});
     found_or_not();
+    ask_founders();
     register_node();
     refresh_map();
     look_around();
@@ -157,10 +158,15 @@ class Agent {
         founding_decided_ = true;
         break;
       case cluster::MayFound::wait:
-        for (const auto& founder : founders_)
-          if (founder.name != name_) ask_for_map(founder.name.text(), Epoch{0});
         break;
     }
+  }
+
+  // With a tick only: if each answer made this node ask again, the questions would never stop growing.
+  void ask_founders() {
+    if (founding_decided_) return;
+    for (const auto& founder : founders_)
+      if (founder.name != name_) ask_for_map(founder.name.text(), Epoch{0});
   }
 
   // The map.
@@ -221,8 +227,11 @@ class Agent {
     seeds.insert(seeds.end(), founders_.begin(), founders_.end());
     lost_ = reporting_.lost();
     std::map<std::string, LinkPeer> peers;
-    for (auto& [node, at] : cluster::peers_of(whole, name_, seeds, lost_))
+    peer_names_.clear();
+    for (auto& [node, at] : cluster::peers_of(whole, name_, seeds, lost_)) {
       peers[node] = {std::move(at.address), at.dial};
+      peer_names_.push_back(node);
+    }
     if (const auto set = start_.peers->set_peers(std::move(peers)); !set)
       log_error("the map's peers are refused: {}", set.error().message);
   }
@@ -231,6 +240,8 @@ class Agent {
     const auto map = start_.routes->map();
     reporting_.tick(*map, steady_micros());
     if (reporting_.lost() != lost_) set_peers(map->slots());
+    // Its own replica of the directory may be as old as its map, and those that the map names gone.
+    if (lost_ && !peer_names_.empty()) ask_for_map(peer_names_[lost_turn_++ % peer_names_.size()], map_.epoch);
   }
 
   // Registration.
@@ -331,7 +342,7 @@ class Agent {
   }
 
   void hear(const std::string& from, cluster::directory::ReportAnswer& answer) {
-    reporting_.answered(from, answer);
+    reporting_.answered(from, answer, *start_.routes->map());
     if (answer.epoch > map_.epoch) ask_for_map(from, map_.epoch);
   }
 
@@ -402,7 +413,9 @@ class Agent {
   SlotMap founding_;
   cluster::Reporting reporting_;
   bool lost_ = false;  // when the peers were set
-  SlotMap map_;        // of the directory, without the founding
+  std::vector<std::string> peer_names_;
+  std::size_t lost_turn_ = 0;
+  SlotMap map_;  // of the directory, without the founding
   Hosting hosting_;
   std::map<std::string, cluster::FounderHeard> heard_;  // of founders, until founding is decided
   bool founding_decided_ = false;

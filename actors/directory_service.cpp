@@ -326,7 +326,7 @@ class DirectoryService {
         .then(
             [this, office = office_, then = std::move(then)](const Answer& answer) {
               if (office != office_) return;
-              if (answer.served == Served::not_leader) return resign("its replica says so");
+              // Who hands on its office in vain leads on: the end of the office is heard from the replica.
               if (answer.served != Served::done) return stop_round({Errc::unavailable, "its replica cannot answer"});
               then(answer);
             },

@@ -17,19 +17,6 @@ std::string name_of(const cluster::Hosted& what) {
   return "replica " + std::to_string(what.replica.value) + " of shard " + std::to_string(what.shard.value);
 }
 
-storage::Identity::Replica made(const cluster::Hosted& what) {
-  storage::Identity::Replica out{what.shard.value, {}};
-  for (const auto founder : what.founders.voters) out.founders.push_back(founder.value);
-  return out;
-}
-
-// Those that the replica was made with, whoever votes in the group by now: what its log says begins with them.
-cluster::Configuration founders_of(const storage::Identity::Replica& replica) {
-  cluster::Configuration out;
-  for (const auto founder : replica.founders) out.voters.push_back(cluster::ReplicaId{founder});
-  return out;
-}
-
 }  // namespace
 
 Hosting::Hosting(AgentActor::pointer self, const cluster::Config& config, std::shared_ptr<storage::Identity> identity,
@@ -73,10 +60,9 @@ Result<void> Hosting::follow(const std::vector<cluster::Hosted>& wanted, bool ma
     const bool made_before = identity_->values().replicas.contains(what.replica.value);
     if (!made_before && (!may_make || what.leaving)) continue;
     // First the note that it was made: one whose directory is gone afterwards has forgotten its votes.
-    if (!made_before) CAIRN_TRY(identity_->add_replica(what.replica.value, made(what)));
+    if (!made_before) CAIRN_TRY(identity_->add_replica(what.replica.value, what.shard.value));
     Held held;
     held.what = what;
-    held.what.founders = founders_of(identity_->values().replicas.at(what.replica.value));
     held.status.report.shard = what.shard;
     held.status.report.replica = what.replica;
     held.direct = direct;
@@ -147,9 +133,9 @@ void Hosting::remove_leftovers(const std::vector<cluster::Hosted>& wanted) {
   std::set<cluster::ReplicaId> known;
   for (const auto& what : wanted) known.insert(what.replica);
   for (const auto& [shard, held] : held_) known.insert(held.what.replica);
-  for (const auto& [id, replica] : identity_->values().replicas) {
+  for (const auto& [id, shard] : identity_->values().replicas) {
     Held left;
-    left.what.shard = cluster::directory::ShardId{replica.shard};
+    left.what.shard = cluster::directory::ShardId{shard};
     left.what.replica = cluster::ReplicaId{id};
     if (!known.contains(left.what.replica) && !removing_.contains(left.what.replica)) remove(left);
   }

@@ -316,6 +316,7 @@ void Replica::withdraw(const std::string& why) {
   withdrawn_why_ = why;
   log_error("replica {} of shard {} withdraws: {}", options_.self.value, options_.shard.value, why);
   resign();
+  tell_changed();  // this node must not take itself for the leader's
   end_waiting();
   self_->send(store_, MarkWithdrawn{why});
 }

@@ -22,10 +22,20 @@ Result<void> checkpoint_now(storage::Table& table) {
   return table.finish_checkpoint();
 }
 
-Result<cluster::Position> stored_position(storage::Table& table, const cluster::Configuration& founders) {
+// The group that a replica begins with is kept before it takes part: when it starts again, the map's voters may be
+// others, of which its log does not know yet.
+Result<void> keep_founders(storage::Table& table, const cluster::Configuration& founders) {
+  storage::WriteBatch batch;
+  batch.put(cluster::position_key, cluster::encode(cluster::Position{0, 0, founders}));
+  table.apply(std::move(batch), 0);
+  return checkpoint_now(table);
+}
+
+Result<cluster::Position> stored_position(storage::Table& table) {
   const auto row = table.get(cluster::position_key);
   if (!row) return row.error();
-  auto position = *row ? cluster::decode_position(**row) : cluster::Position{0, 0, founders};
+  if (!*row) return Error{Errc::corrupt, "the rows do not say what they reflect"};
+  auto position = cluster::decode_position(**row);
   if (position && position->index != table.applied())
     return Error{Errc::corrupt, "the rows reflect entry " + std::to_string(table.applied()) + " but say that it is " +
                                     std::to_string(position->index)};
@@ -107,7 +117,10 @@ class Replay {
 Result<void> recover(const ReplicaOptions& options, const storage::ShardStore::Recovered& found,
                      OpenedReplica& replica) {
   auto& store = *replica.store;
-  auto position = stored_position(*replica.table, options.founders);
+  const auto begun = replica.table->get(cluster::position_key);
+  if (!begun) return begun.error();
+  if (!*begun && replica.table->applied() == 0) CAIRN_TRY(keep_founders(*replica.table, options.founders));
+  auto position = stored_position(*replica.table);
   if (!position) return position.error();
   const bool only_voter = position->configuration.voters == std::vector{options.self};
   if (only_voter && store.last_index() < position->index)

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "cluster/node_faults.hpp"
 #include "cluster/raft_types.hpp"
 
 namespace cairn::cluster::directory {
@@ -36,6 +37,7 @@ struct ReconcileSettings {
   std::uint64_t max_moves = 4;
   std::uint64_t max_leader_moves = 4;
   std::uint64_t max_promotion_lag = 4'096;
+  NodeFaults faults;
 };
 
 /// `settings` are those of a DirectoryState; what is not there has its default.

@@ -79,6 +79,8 @@ void Raft::peer_down(ReplicaId peer, Instant now) {
     const auto it = peers_.find(peer);
     if (it != peers_.end() && it->second.state() != RaftProgress::State::snapshot)
       it->second.probe_from(it->second.match() + 1);
+    // A silent group would not hear when the peer is back.
+    if (it != peers_.end() && quiescent_) wake(now);
     return;
   }
   if (peer != leader_ || faults_.has(Fault::quiescent_for_ever)) return;
@@ -93,7 +95,7 @@ void Raft::peer_down(ReplicaId peer, Instant now) {
 }
 
 void Raft::doubt_leader(Instant now) {
-  if (!quiescent_ || role_ != Role::follower) return;
+  if (!quiescent_ || role_ != Role::follower || faults_.has(Fault::doubt_changes_nothing)) return;
   quiescent_ = false;
   contact_ = now;
   reset_election_timer(now);

@@ -23,7 +23,7 @@ class Reconciliation {
     for (const auto& node : view_.nodes) {
       const auto state = node.node->state;
       const bool gone = state == NodeState::joining || state == NodeState::dead;
-      if (!node.silent && node.heard && gone)
+      if (!node.silent && node.heard && gone && !view_.settings.faults.has(NodeFault::dead_stay_dead))
         out_.push_back({MarkNode{node.node->name, NodeState::alive, node.node->changed}, "it was heard"});
     }
   }
@@ -50,6 +50,7 @@ class Reconciliation {
   const std::string& name(const Member& member) const { return view_.nodes[member.node].node->name.text(); }
 
   void mark_dead() {
+    if (view_.settings.faults.has(NodeFault::dead_not_noticed)) return;
     for (const auto& node : view_.nodes) {
       const auto state = node.node->state;
       const auto silence = seconds(view_.now - node.heard.value_or(view_.observed.leading_since));
@@ -63,7 +64,8 @@ class Reconciliation {
   bool go_on(ShardView& shard) {
     const auto leaving = std::ranges::find(shard.members, ReplicaKind::leaving, &Member::kind);
     if (leaving != shard.members.end()) {
-      if (leaving->votes || leaving->learns)
+      const bool forgets = view_.settings.faults.has(NodeFault::forgotten_before_removed);
+      if ((leaving->votes || leaving->learns) && !forgets)
         remove(shard, *leaving, "it is leaving");
       else
         decide(shard, Forget{shard.shard->id, leaving->id, shard.shard->changed}, "it is out of the group");
@@ -141,7 +143,8 @@ class Reconciliation {
     };
     const auto* lost = first([](const Member& member) { return member.lost; });
     const auto* draining = first([](const Member& member) { return member.draining; });
-    if (shard.good >= shard.target && (lost || draining)) return lost ? lost : draining;
+    const bool replaced = shard.good >= shard.target || view_.settings.faults.has(NodeFault::removed_before_successor);
+    if (replaced && (lost || draining)) return lost ? lost : draining;
     if (shard.good > shard.target) {
       // Compare as if the one that is discounted were still there.
       if (shard.discounted) view_.placement.change_load(shard.members[*shard.discounted].node, 1);

@@ -22,8 +22,9 @@ bool Reporting::leads_here(const ClusterMap& map) const { return leader_.value &
 
 void Reporting::tick(const ClusterMap& map, Instant now) {
   if (std::exchange(heard_, false) || leads_here(map)) heard_at_ = now;
-  lost_ = now - heard_at_ > limits::lost_after;
+  lost_ = now - heard_at_ > limits::lost_after && !faults_.has(NodeFault::never_lost);
   if (report_to_.empty() || report_to_ != node(map) || ++unanswered_ <= limits::max_unanswered_reports) return;
+  if (faults_.has(NodeFault::silent_leader_kept)) return;
   leader_ = {};
   ++turn_;
   report_to_.clear();
@@ -35,15 +36,17 @@ void Reporting::sent(const std::string& node) {
   report_to_ = node;
 }
 
-void Reporting::answered(const std::string& from, const directory::ReportAnswer& answer) {
+void Reporting::answered(const std::string& from, const directory::ReportAnswer& answer, const ClusterMap& map) {
   if (answer.leads) {
     heard_ = true;
     if (report_to_ == from) unanswered_ = 0;
     return;
   }
   if (report_to_ == from) report_to_.clear();
-  leader_ = answer.leader;
-  if (!answer.leader.value) ++turn_;
+  if (answer.leader == leader_ && leads_here(map)) return;
+  const bool names_itself = map.node_of(answer.leader) == self_ && !faults_.has(NodeFault::others_say_who_leads_here);
+  leader_ = names_itself ? ReplicaId{} : answer.leader;
+  if (!leader_.value) ++turn_;
 }
 
 void Reporting::link_lost(const std::string& node) {

@@ -8,13 +8,15 @@
 #include "cluster/cluster_map.hpp"
 #include "cluster/config.hpp"
 #include "cluster/control.hpp"
+#include "cluster/node_faults.hpp"
 
 namespace cairn::cluster {
 
 class Reporting {
  public:
   /// `join`: whom to report to while no replica of the directory is known.
-  Reporting(directory::NodeName self, std::vector<NodeAt> join) : self_(std::move(self)), join_(std::move(join)) {}
+  Reporting(directory::NodeName self, std::vector<NodeAt> join, NodeFaults faults = {})
+      : self_(std::move(self)), join_(std::move(join)), faults_(faults) {}
 
   /// The node to report to, which may be this one; empty: none is known.
   std::string node(const ClusterMap& map) const;
@@ -30,7 +32,8 @@ class Reporting {
   bool lost() const { return lost_; }
   /// To another node. Reports may be sent at any time; many may be on their way at once.
   void sent(const std::string& node);
-  void answered(const std::string& from, const directory::ReportAnswer& answer);
+  /// Who did not lead names who does, as far as it knows; but whether that is this node, its own replica says.
+  void answered(const std::string& from, const directory::ReportAnswer& answer, const ClusterMap& map);
   void link_lost(const std::string& node);
   /// This node's own replica of the directory said so; 0: it knows of none.
   void heard_leader(ReplicaId leader) { leader_ = leader; }
@@ -38,6 +41,7 @@ class Reporting {
  private:
   directory::NodeName self_;
   std::vector<NodeAt> join_;
+  NodeFaults faults_;
   ReplicaId leader_;
   std::string report_to_;
   std::uint32_t unanswered_ = 0;  // intervals

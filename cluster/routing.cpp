@@ -239,6 +239,9 @@ void Routing::to_leader(std::uint64_t id, Request& request, const directory::Sha
   const auto asked = std::find_if(request.out.begin(), request.out.end(), [&](const Attempt& attempt) {
     return attempt.replica == leader->id && attempt.term >= state.term && !attempt.doubted;
   });
+  // Who was asked before it was known to lead is not waited for longer than others.
+  if (asked != request.out.end() && request.doubt_at == never)
+    request.doubt_at = asked->sent + limits::leader_doubt_after;
   if (asked != request.out.end() && now >= request.doubt_at) return look_for_leader(id, request, shard, now);
   if (state.scout == id) state.scout = 0;
   if (asked == request.out.end()) {
@@ -267,7 +270,7 @@ void Routing::look_for_leader(std::uint64_t id, Request& request, const director
     return wake_at(id, request, now + patience);
   }
   request.tried.clear();  // all were asked: again, after a pause, those too whose answers may be lost
-  for (auto& attempt : request.out) attempt.doubted = true;
+  for (auto& attempt : request.out) attempt.doubted = !options_.faults.has(NodeFault::leader_asked_once);
   request.not_before = now + limits::route_pause_most;
   wake_at(id, request, request.not_before);
 }
@@ -286,7 +289,13 @@ void Routing::to_any(std::uint64_t id, Request& request, const directory::Shard&
     replica = next_reader(request, shard, now);
     if (!replica) return wake_at(id, request, now + limits::route_pause_most);  // there is a link to none
   }
-  if (!replica) return wake_at(id, request, request.deadline);  // all are asked
+  if (!replica) {  // all are asked: if none answers, what they said may be lost
+    const auto doubt_at = request.out.back().sent + limits::leader_doubt_after;
+    if (now < doubt_at) return wake_at(id, request, doubt_at);
+    if (!options_.faults.has(NodeFault::readers_asked_once)) request.tried.clear();
+    replica = next_reader(request, shard, now);
+    if (!replica) return wake_at(id, request, now + limits::leader_doubt_after);
+  }
   if (!request.out.empty()) hedge_credit_ -= limits::reads_per_hedge;
   send(id, request, shard, *replica, now);
   wake_at(id, request, now + options_.hedge_after);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cluster/cluster_map.hpp"
+#include "cluster/node_faults.hpp"
 #include "protocol/limits.hpp"
 
 namespace cairn::cluster {
@@ -26,6 +27,7 @@ struct RoutingOptions {
   Duration hedge_after = limits::read_hedge_after;
   Duration avoid_time = limits::read_avoid_time;
   std::uint32_t hedges_at_once = limits::read_hedges_at_once;
+  NodeFaults faults;
 };
 
 struct RoutedRequest {

@@ -27,10 +27,7 @@ Bytes encode(const Identity::Values& values, std::uint64_t inode) {
   Writer body;
   body.bytes(values.node).u64(values.data).bytes(values.cluster).varint(values.incarnation).u8(values.founded);
   body.u64(inode).varint(values.replicas.size());
-  for (const auto& [id, replica] : values.replicas) {
-    body.varint(id).varint(replica.shard).varint(replica.founders.size());
-    for (const auto founder : replica.founders) body.varint(founder);
-  }
+  for (const auto& [id, shard] : values.replicas) body.varint(id).varint(shard);
   const auto bytes = body.take();
   Writer out;
   out.raw(magic).u32(checksum(bytes)).raw(bytes);
@@ -56,9 +53,8 @@ Result<Decoded> decode(BytesView bytes) {
   out.values.founded = in.u8() == 1;
   out.inode = in.u64();
   for (auto left = in.varint(); left > 0 && !in.failed(); --left) {
-    auto& replica = out.values.replicas[in.varint()];
-    replica.shard = static_cast<std::uint32_t>(in.varint());
-    for (auto founders = in.varint(); founders > 0 && !in.failed(); --founders) replica.founders.push_back(in.varint());
+    const auto id = in.varint();
+    out.values.replicas[id] = static_cast<std::uint32_t>(in.varint());
   }
   if (!in.finished()) return corrupt;
   return out;
@@ -166,9 +162,9 @@ Result<void> Identity::set_founded() {
   return write(values);
 }
 
-Result<void> Identity::add_replica(std::uint64_t id, Replica replica) {
+Result<void> Identity::add_replica(std::uint64_t id, std::uint32_t shard) {
   auto values = values_;
-  values.replicas[id] = std::move(replica);
+  values.replicas[id] = shard;
   return write(values);
 }
 

@@ -7,7 +7,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "protocol/error.hpp"
 
@@ -15,19 +14,14 @@ namespace cairn::storage {
 
 class Identity {
  public:
-  /// A replica as it was made.
-  struct Replica {
-    std::uint32_t shard = 0;
-    std::vector<std::uint64_t> founders;  ///< replicas that its group began with; none: it was taken in later
-    friend bool operator==(const Replica&, const Replica&) = default;
-  };
   struct Values {
     std::string node;                  ///< the name that the node had at its first start
     std::uint64_t data = 0;            ///< random, never 0
     std::string cluster;               ///< of the certificates' authority; empty before the first links
     std::uint64_t incarnation = 0;     ///< starts of the node, from 1
     bool founded = false;              ///< it has begun as one of the cluster's founders
-    std::map<std::uint64_t, Replica> replicas;  ///< by id: that were ever made here and are not deleted again
+    /// Those that were ever made here and are not deleted again, and the shard of each.
+    std::map<std::uint64_t, std::uint32_t> replicas;
   };
 
   /// Locks `directory` (made if absent), reads or makes its identity, and counts this start; durable when it
@@ -46,7 +40,7 @@ class Identity {
 
   // Durable when they return. Errors: disk_full, io.
   Result<void> set_founded();
-  Result<void> add_replica(std::uint64_t id, Replica replica);
+  Result<void> add_replica(std::uint64_t id, std::uint32_t shard);
   Result<void> drop_replica(std::uint64_t id);
 
  private:

@@ -436,6 +436,7 @@ TEST_F(DirectoryServiceTest, StopsInTheMiddleOfARoundWhenItsReplicaDoesNotLead) 
   pass(16s, {"a", "b", "self"});
   report_all({"a", "b", "self"});
   directory_->serve(Served::not_leader);
+  set_role(Role::follower, 1);
   ASSERT_TRUE(becomes([](const auto& status) { return !status.leads; }));
   const auto asked = directory_->asked();
   const auto given = orders_->all().size();
@@ -450,6 +451,19 @@ TEST_F(DirectoryServiceTest, StopsInTheMiddleOfARoundWhenItsReplicaDoesNotLead) 
                          [&] {
                            report_all({"a", "b", "self"});
                          }));
+}
+
+TEST_F(DirectoryServiceTest, KeepsAnOfficeThatCouldNotBeHandedOn) {
+  found({"a", "b", "self"});
+  pass(16s, {"a", "b", "self"});
+  directory_->serve(Served::not_leader);
+  const auto asked = directory_->asked();
+  report_all({"a", "b", "self"});
+  ASSERT_TRUE(becomes([&](const auto&) { return directory_->asked() > asked; }));
+  EXPECT_TRUE(status().leads) << "its replica did not say that another leads";
+  directory_->serve(Served::done);
+  ASSERT_TRUE(eventually([&](const auto& state) { return state.shards.at(data_shard).leader.value != 0; },
+                         [&] { report_all({"a", "b", "self"}); }));
 }
 
 TEST_F(DirectoryServiceTest, TriesAgainWhatFailed) {

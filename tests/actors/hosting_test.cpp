@@ -161,8 +161,8 @@ TEST_F(HostingTest, AReplicaBeginsAgainWithTheFoundersThatItWasMadeWith) {
 }
 
 TEST_F(HostingTest, WhatADeletionLeftIsDeletedOnceTheMapIsCurrent) {
-  ASSERT_TRUE(identity_->add_replica(7, {shard.value, {}}));
-  ASSERT_TRUE(identity_->add_replica(8, {shard.value, {}}));
+  ASSERT_TRUE(identity_->add_replica(7, shard.value));
+  ASSERT_TRUE(identity_->add_replica(8, shard.value));
   std::filesystem::create_directories(folder(7));
   std::ofstream(folder(7) + "/rows") << "left";
   ASSERT_TRUE(follow({founder(9, {9, 10, 11})}, true, false));

@@ -175,6 +175,21 @@ TEST_F(Nodes, ThreeFoundAClusterAndAFourthServesFromIt) {
   EXPECT_EQ(nodes_.at("front")->routes()->replica(accounts), nullptr);
 }
 
+TEST_F(Nodes, FoundersThatWaitForOneDoNotFloodEachOther) {
+  start("m1", metadata);
+  start("m2", metadata);
+  const auto sent = [&] {
+    std::uint64_t frames = 0;
+    for (const auto& link : nodes_.at("m1")->peers()->status()) frames += link.frames_sent;
+    return frames;
+  };
+  ASSERT_TRUE(eventually([&] { return sent() > 0; }));
+  const auto before = sent();
+  constexpr int intervals = 50;
+  std::this_thread::sleep_for(intervals * limits::agent_hurried_interval);
+  EXPECT_LT(sent() - before, 5u * intervals) << "one question and one answer in each interval";
+}
+
 TEST_F(Nodes, WritesGoOnWhenTheLeadersNodeStops) {
   start_three_and_front();
   ASSERT_TRUE(make_account("ada"));

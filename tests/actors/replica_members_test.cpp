@@ -77,6 +77,18 @@ TEST_F(ReplicaMembers, AGroupOfOneGrowsToThree) {
   EXPECT_TRUE(has_account(leader(), "user-29", true));
 }
 
+TEST_F(ReplicaMembers, AReplicaStartsAgainWithTheGroupThatItBeganWith) {
+  found({1, 2, 3});
+  const auto again = follower(leader());
+  ASSERT_TRUE(reaches(again, make_account("anna")));
+  kill(again);
+  ASSERT_TRUE(start(again, true).ok()) << "what the map says by now is not what its log goes on from";
+  const auto last = make_account("bert");
+  ASSERT_TRUE(reaches(again, last));
+  ASSERT_TRUE(change_when_possible(GroupChange::transfer, again).ok());
+  EXPECT_TRUE(becomes(again, [](const ReplicaStatus& status) { return status.report.role == cluster::Role::leader; }));
+}
+
 TEST_F(ReplicaMembers, OnlyTheLeaderChangesTheGroup) {
   found({1, 2, 3});
   const auto leads = leader();

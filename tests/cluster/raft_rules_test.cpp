@@ -467,6 +467,7 @@ TEST(RaftLeading, ASilentLeaderWakesWhenItIsAsked) {
   const Case cases[] = {
       {"a proposal", [](One& one) { (void)one->propose("a", one.now); }},
       {"a read", [](One& one) { (void)one->read(one.now); }},
+      {"a peer that is down, which may come back", [](One& one) { one->peer_down(ReplicaId{2}, one.now); }},
       {"a candidate", [](One& one) { one.hear(3, one->term() + 1, VoteRequest{true, false, 0, 0}); }}};
   for (const auto& c : cases) {
     RaftOptions options;

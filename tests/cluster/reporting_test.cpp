@@ -28,7 +28,7 @@ class ReportingTest : public testing::Test {
     report();
   }
   void answer(bool leads, std::uint64_t leader = 0) {
-    reporting_.answered(node(), ReportAnswer{leads, ReplicaId{leader}, {}});
+    reporting_.answered(node(), ReportAnswer{leads, ReplicaId{leader}, {}}, map_);
   }
 
   ClusterMap map_{founding_map({{name("a"), "h:1"}, {name("b"), "h:2"}, {name("c"), "h:3"}})};
@@ -40,7 +40,7 @@ TEST_F(ReportingTest, WithoutAMapThoseToJoinAreAskedInTurn) {
   const ClusterMap none;
   EXPECT_EQ(reporting_.node(none), "y");
   reporting_.sent("y");
-  reporting_.answered("y", ReportAnswer{});
+  reporting_.answered("y", ReportAnswer{}, none);
   EXPECT_EQ(reporting_.node(none), "z");
   EXPECT_EQ(Reporting(name("c"), {}).node(none), "");
 }
@@ -59,6 +59,16 @@ TEST_F(ReportingTest, TheOthersAreAskedUntilOneKnows) {
   EXPECT_FALSE(reporting_.leads_here(map_));
   reporting_.heard_leader(ReplicaId{3});
   EXPECT_EQ(node(), "c");
+  EXPECT_TRUE(reporting_.leads_here(map_));
+}
+
+TEST_F(ReportingTest, WhetherThisNodeLeadsItsOwnReplicaSays) {
+  report();
+  answer(false, 3);
+  EXPECT_EQ(node(), "b") << "who said that this node leads knows of no other";
+  EXPECT_FALSE(reporting_.leads_here(map_));
+  reporting_.heard_leader(ReplicaId{3});
+  answer(false, 3);
   EXPECT_TRUE(reporting_.leads_here(map_));
 }
 

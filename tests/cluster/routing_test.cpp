@@ -208,6 +208,35 @@ TEST_F(RoutingTest, VotersWhoseAnswersWereLostAreAskedAgain) {
   for (const auto& node : {"a", "b", "c"}) EXPECT_GE(asked[node], 2) << node;
 }
 
+TEST_F(RoutingTest, AReadWhoseAnswersWereLostIsAskedAgain) {
+  map(slots_of_three(1, 3));
+  const auto request = read();
+  std::map<std::string, int> asked;
+  std::optional<std::uint64_t> done;
+  for (int i = 0; i < 100 && !done; ++i) {
+    for (const auto& attempt : sends())
+      if (++asked[attempt.node] == 3) done = answer(attempt, Outcome::done);
+    pass(limits::read_hedge_after);
+  }
+  EXPECT_EQ(done, request);
+  EXPECT_EQ(asked.size(), 3u);
+}
+
+TEST_F(RoutingTest, ALeaderThatWasAskedBeforeItWasKnownIsAskedAgain) {
+  map(slots_of_three(0, 3));
+  const auto request = propose();
+  const auto first = sent();
+  leader(first.node == "a" ? 1 : first.node == "b" ? 2 : 3, 3);
+  EXPECT_TRUE(sends().empty()) << "it is asked already";
+  std::optional<std::uint64_t> done;
+  for (int i = 0; i < 100 && !done; ++i) {
+    pass(limits::leader_search_patience);
+    for (const auto& again : sends())
+      if (again.node == first.node) done = answer(again, Outcome::done);
+  }
+  EXPECT_EQ(done, request);
+}
+
 TEST_F(RoutingTest, OlderHintsChangeNothing) {
   map(slots_of_three(1, 3));
   leader(2, 5);

@@ -37,8 +37,9 @@ void Checks::stepped(const cluster::Raft& raft) {
         violated("Leader Append-Only: " + name(raft.self()) + " removed entries while it led");
     } else {
       elected(raft);
+      // One that was held up may find its votes when others have led and committed in a later term.
       for (auto it = committed_.lower_bound(log.first_index() - 1); it != committed_.end(); ++it)
-        if (it->first > 0 && log.term_at(it->first) != it->second)
+        if (it->first > 0 && committed_in_[it->first] < raft.term() && log.term_at(it->first) != it->second)
           violated("Leader Completeness: " + name(raft.self()) + " leads in term " + number(raft.term()) +
                    " without the committed entry " + number(it->first));
     }
@@ -75,6 +76,7 @@ void Checks::commits(const cluster::Raft& raft, std::uint64_t from) {
   for (auto index = from + 1; index <= raft.commit(); ++index) {
     const auto term = *log.term_at(index);
     const auto [it, fresh] = committed_.try_emplace(index, term);
+    if (fresh) committed_in_[index] = raft.term();
     if (it->second != term)
       violated("State Machine Safety: " + name(raft.self()) + " commits entry " + number(index) + " of term " +
                number(term) + ", which is committed with term " + number(it->second));

@@ -88,6 +88,7 @@ class Checks {
   std::map<std::pair<std::uint64_t, std::uint64_t>, Written> entries_;          // by index and term
   std::map<std::pair<std::uint64_t, std::uint64_t>, cluster::Configuration> configurations_;   // by index and term
   std::map<std::uint64_t, std::uint64_t> committed_;                            // index → term
+  std::map<std::uint64_t, std::uint64_t> committed_in_;                         // index → term of who led then
   struct Outcome {
     std::uint64_t term;
     std::size_t hash;

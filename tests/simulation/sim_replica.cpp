@@ -128,6 +128,21 @@ void SimReplica::transfer(ReplicaId to) {
   pump();
 }
 
+void SimReplica::resign() {
+  trace("resigns");
+  raft_->resign(local_now());
+  pump();
+}
+
+/// What it tells who asked the wrong replica.
+Error SimReplica::look_elsewhere(const Error& error) {
+  if (error.code == Errc::unavailable) {
+    raft_->doubt_leader(local_now());
+    pump();
+  }
+  return error;
+}
+
 void SimReplica::change(const cluster::Configuration& next) {
   const auto index = raft_->propose_configuration(next, local_now());
   if (around_.tracing()) {
@@ -141,7 +156,7 @@ void SimReplica::change(const cluster::Configuration& next) {
 
 void SimReplica::put(const Put& put, Answered answered) {
   const auto index = raft_->propose(encode(put), local_now());
-  if (!index) return answered(index.error());
+  if (!index) return answered(look_elsewhere(index.error()));
   if (settings_.faults.has(Fault::answer_before_commit)) answered(machine_->get(put.key));
   const auto old = waiting_.find(*index);
   if (old != waiting_.end()) {
@@ -154,7 +169,7 @@ void SimReplica::put(const Put& put, Answered answered) {
 
 void SimReplica::read(std::uint64_t key, std::uint64_t floor, Answered answered) {
   const auto number = raft_->read(local_now());
-  if (!number) return answered(number.error());
+  if (!number) return answered(look_elsewhere(number.error()));
   reading_.emplace(*number, Reading{key, floor, std::move(answered)});
   pump();
 }

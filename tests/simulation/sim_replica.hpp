@@ -69,6 +69,7 @@ class SimReplica {
   std::vector<JournalRow> journal_after(std::uint64_t cursor) { return machine_->journal_after(cursor); }
   std::uint64_t last_cursor() { return machine_->last_cursor(); }
   void transfer(ReplicaId to);
+  void resign();
   void change(const cluster::Configuration& next);
 
   const cluster::Raft& raft() const { return *raft_; }
@@ -90,6 +91,7 @@ class SimReplica {
   Duration store_time();
   /// Runs `event` after `delay` unless the process ended meanwhile.
   void after(Duration delay, std::function<void()> event);
+  Error look_elsewhere(const Error& error);
   void pump();
   void arm_timer();
   void handle(cluster::Ready ready);

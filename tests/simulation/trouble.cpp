@@ -25,7 +25,7 @@ void World::trouble() {
       if (luck_.cuts) cut();
       break;
     case 2:
-      if (luck_.transfers && lead) lead->transfer(any(ids()));
+      if (luck_.transfers && lead) random_.percent(30) ? lead->resign() : lead->transfer(any(ids()));
       break;
     case 3:
       if (luck_.changes) change_membership();
@@ -257,19 +257,26 @@ void World::one_way_scenario() {
   heal();
 }
 
-/// A leader that dies when there is nothing to say, and stays dead: the others are told, and must not wait.
+/// A leader that dies when there is nothing to say, and stays dead: the others are told, or are asked for a leader that
+/// does not answer, and must not wait.
 void World::dead_leader_scenario() {
   quiet_clients_ = true;
   if (!all_sound()) return;
   const auto dead = leader()->id();
   leader()->crash();
-  for (const auto id : ids())
-    if (id != dead) replica(id)->peer_down(dead);
-  run_until(now_ + 1'000ms);
-  if (!leader()) throw Violation("nobody leads 1 s after all were told that the leader is down");
+  const bool told = random_.percent(50);
+  if (told) {
+    for (const auto id : ids())
+      if (id != dead) replica(id)->peer_down(dead);
+    run_until(now_ + 1'000ms);
+  }
   quiet_clients_ = false;
+  if (told && !leader()) throw Violation("nobody leads 1 s after all were told that the leader is down");
   for (std::size_t i = 0; i < clients_.size(); ++i)
     if (clients_[i].idle) client_step(i);
+  if (told) return;
+  run_until(now_ + 2'500ms);
+  if (!leader()) throw Violation("nobody leads 2.5 s after the leader died in silence, although clients ask for one");
 }
 
 bool World::converged() {

@@ -34,9 +34,9 @@ TEST_F(IdentityTest, CountsStartsAndRemembers) {
     EXPECT_TRUE((*first)->fresh());
     EXPECT_EQ((*first)->values().data, 77u);
     ASSERT_TRUE((*first)->set_founded());
-    ASSERT_TRUE((*first)->add_replica(3, {2, {3, 900, 5}}));
-    ASSERT_TRUE((*first)->add_replica(900, {2, {}}));
-    ASSERT_TRUE((*first)->add_replica(5, {300, {}}));
+    ASSERT_TRUE((*first)->add_replica(3, 2));
+    ASSERT_TRUE((*first)->add_replica(900, 2));
+    ASSERT_TRUE((*first)->add_replica(5, 300));
     ASSERT_TRUE((*first)->drop_replica(900));
   }
   auto second = Identity::open(directory_, "n1", "c", 78);
@@ -45,8 +45,7 @@ TEST_F(IdentityTest, CountsStartsAndRemembers) {
   EXPECT_EQ((*second)->values().incarnation, 2u);
   EXPECT_EQ((*second)->values().data, 77u) << "the number of the first start stays";
   EXPECT_TRUE((*second)->values().founded);
-  const Identity::Replica founder{2, {3, 900, 5}}, learner{300, {}};
-  EXPECT_THAT((*second)->values().replicas, ElementsAre(Pair(3, founder), Pair(5, learner)));
+  EXPECT_THAT((*second)->values().replicas, ElementsAre(Pair(3, 2), Pair(5, 300)));
 }
 
 TEST_F(IdentityTest, OneProcessAtATime) {
