@@ -219,11 +219,11 @@ class Benchmark {
     tell("postgres", postgres_, postgres);
     postgres["synchronous"] = PostgresCluster::all;
     tell("postgres", postgres_all_, postgres);
-    if (!etcd_.empty()) {
-      report_.add("ratio_to_etcd", best(node_) / best(etcd_), "ratio", {{"of", "the best of each"}, {"layer", "node"}});
-      report_.add("ratio_to_etcd", best(rpc_) / best(etcd_), "ratio", {{"of", "the best of each"}, {"layer", "rpc"}});
-    }
-    if (!postgres_.empty())
+    for (const auto& [layer, figures] : {std::pair("node", &node_), std::pair("rpc", &rpc_)})
+      if (!etcd_.empty() && !figures->empty())
+        report_.add("ratio_to_etcd", best(*figures) / best(etcd_), "ratio",
+                    {{"of", "the best of each"}, {"layer", layer}});
+    if (node_.contains(1) && postgres_.contains(1))
       report_.add("p50_ratio_to_postgres", median(node_[1].p50_ms) / median(postgres_[1].p50_ms), "ratio",
                   {{"clients", 1}, {"layer", "node"}});
   }
