@@ -396,7 +396,7 @@ class Agent {
   bool lost_ = false;  // when the peers were set
   std::vector<std::string> peer_names_;
   std::size_t lost_turn_ = 0;
-  SlotMap map_;        // of the directory, without the founding
+  SlotMap map_;  // of the directory, without the founding
   Hosting hosting_;
   std::map<std::string, Epoch> heard_;
   bool founding_decided_ = false;
