@@ -5,10 +5,9 @@
 namespace cairn::cluster {
 namespace {
 
-constexpr std::array fault_words =
-    std::to_array<std::string_view>({"none", "leader_asked_once", "readers_asked_once", "silent_leader_kept",
-                                     "others_say_who_leads_here", "never_lost", "dead_stay_dead", "dead_not_noticed",
-                                     "stale_facts_count", "removed_before_successor", "forgotten_before_removed"});
+constexpr std::array fault_words = std::to_array<std::string_view>(
+    {"none", "leader_asked_once", "readers_asked_once", "silent_leader_kept", "never_lost", "dead_stay_dead",
+     "dead_not_noticed", "removed_before_successor", "forgotten_before_removed"});
 static_assert(fault_words.size() == static_cast<std::size_t>(NodeFault::count_));
 
 }  // namespace

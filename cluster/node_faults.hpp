@@ -11,16 +11,14 @@ namespace cairn::cluster {
 enum class NodeFault : std::uint8_t {
   none,
   // Requests (routing.hpp).
-  leader_asked_once,         ///< a leader whose answer was lost is not asked again
-  readers_asked_once,        ///< nor are replicas whose answers to a read were lost
+  leader_asked_once,   ///< a leader whose answer was lost is not asked again
+  readers_asked_once,  ///< nor are replicas whose answers to a read were lost
   // Reports (reporting.hpp).
-  silent_leader_kept,        ///< who answers no report is reported to for ever
-  others_say_who_leads_here, ///< a node believes others that its own replica leads the directory
-  never_lost,                ///< a node that was forgotten while it was away waits to be dialled
+  silent_leader_kept,  ///< who answers no report is reported to for ever
+  never_lost,          ///< a node that was forgotten while it was away waits to be dialled
   // The directory's decisions (reconcile.hpp).
   dead_stay_dead,            ///< a node that is back is not noticed
   dead_not_noticed,          ///< a node that is silent is not given up
-  stale_facts_count,         ///< what a group's leader said before it knew of the last change is acted on
   removed_before_successor,  ///< a lost replica goes before another one has come
   forgotten_before_removed,  ///< a replica is forgotten before its group let it go
   count_,                    ///< how many there are

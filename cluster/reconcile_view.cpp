@@ -72,9 +72,8 @@ void View::add_shard(const Shard& shard) {
   view.target = target_voters(shard.wanted, usable_nodes);
   const auto group = observed.groups.find(shard.id);
   view.heard = group != observed.groups.end() && now - group->second.heard <= settings.dead_after;
-  const bool usable = view.heard && group->second.settled &&
-                      (group->second.epoch >= shard.changed || settings.faults.has(NodeFault::stale_facts_count)) &&
-                      shard.find(group->second.leader);
+  const bool usable =
+      view.heard && group->second.settled && group->second.epoch >= shard.changed && shard.find(group->second.leader);
   if (usable) view.group = &group->second;
   for (const auto& replica : shard.replicas) add_member(replica, view);
   // A leader that is withdrawn, or whose node is silent, speaks for nobody.

@@ -44,7 +44,7 @@ void Reporting::answered(const std::string& from, const directory::ReportAnswer&
   }
   if (report_to_ == from) report_to_.clear();
   if (answer.leader == leader_ && leads_here(map)) return;
-  const bool names_itself = map.node_of(answer.leader) == self_ && !faults_.has(NodeFault::others_say_who_leads_here);
+  const bool names_itself = map.node_of(answer.leader) == self_;
   leader_ = names_itself ? ReplicaId{} : answer.leader;
   if (!leader_.value) ++turn_;
 }

@@ -87,7 +87,8 @@ TEST_F(ReplicaRot, ALeaderThatFindsRotHandsItsOfficeOn) {
   give_office_to(bad_);
   EXPECT_EQ(ask(bad_, cluster::FindLogin{"user-3"}, true).served, Served::not_here);
   EXPECT_EQ(propose(bad_, create_account("x")).served, Served::not_here);
-  EXPECT_TRUE(told(bad_).changes.wait([](const auto& changes) { return changes.back().role == cluster::Role::follower; }))
+  const auto follows = [](const auto& changes) { return changes.back().role == cluster::Role::follower; };
+  EXPECT_TRUE(told(bad_).changes.wait(follows))
       << "its own node would take it for the leader";
   expect_withdrawn(bad_);
   EXPECT_TRUE(has_account(leader_but(bad_), "user-3", true));

@@ -164,7 +164,7 @@ void ClusterNode::set_peers(const SlotMap& whole) {
 void ClusterNode::look_around() {
   process_->reporting.tick(map(), steady());
   if (process_->reporting.lost() != process_->lost) set_peers(map().slots());
-  if (!process_->lost || process_->peers.empty() || world_.faulty(ClusterFault::lost_asks_itself)) return;
+  if (!process_->lost || process_->peers.empty()) return;
   const auto turn = process_->lost_turn++ % process_->peers.size();
   ask_for_map(std::next(process_->peers.begin(), static_cast<std::ptrdiff_t>(turn))->first, process_->map.epoch);
 }

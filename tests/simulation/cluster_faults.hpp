@@ -29,26 +29,37 @@ enum class ClusterFault : std::uint8_t {
   watch_keeps_cursor,        ///< a watch that moves to another node begins at the end
   orders_lost,               ///< the directory's leader gives each order once
   office_left_in_transfer,   ///< a leader of the directory that could not hand on its office does not take it again
-  office_outlived,           ///< a round of the directory's leader goes on in its next office
   reports_to_itself,         ///< a node that does not know the directory's leader reports to itself and stays with it
-  lost_asks_itself,          ///< a node that was forgotten with a replica of the directory asks that for the map
   leave_leftovers,           ///< what a crash kept from being deleted stays
   founders_not_kept,         ///< a replica that starts again begins with the voters that the map names now
-  leader_not_doubted,        ///< a replica that is asked for its leader in vain does not find out that it is gone
   count_,
 };
 
 inline constexpr std::string_view cluster_fault_words[] = {
-    "none", "wiped_founder_founds", "host_from_old_map", "keep_forgotten",
-    "learner_as_founder", "withdrawn_goes_on", "withdrawn_still_leads", "withdrawn_not_reported", "withdrawn_restarts_empty",
-    "stored_before_sync", "floor_ignored", "read_without_leading", "retry_as_new", "hub_hides_leader",
-    "watch_reads_old", "watch_keeps_cursor", "orders_lost", "office_left_in_transfer", "office_outlived", "reports_to_itself", 
-    "lost_asks_itself", "leave_leftovers", "founders_not_kept", "leader_not_doubted",
+    "none",
+    "wiped_founder_founds",
+    "host_from_old_map",
+    "keep_forgotten",
+    "learner_as_founder",
+    "withdrawn_goes_on",
+    "withdrawn_still_leads",
+    "withdrawn_not_reported",
+    "withdrawn_restarts_empty",
+    "stored_before_sync",
+    "floor_ignored",
+    "read_without_leading",
+    "retry_as_new",
+    "hub_hides_leader",
+    "watch_reads_old",
+    "watch_keeps_cursor",
+    "orders_lost",
+    "office_left_in_transfer",
+    "reports_to_itself",
+    "leave_leftovers",
+    "founders_not_kept",
 };
 static_assert(std::size(cluster_fault_words) == static_cast<std::size_t>(ClusterFault::count_));
 
-inline std::string_view to_string(ClusterFault fault) {
-  return cluster_fault_words[static_cast<std::size_t>(fault)];
-}
+inline std::string_view to_string(ClusterFault fault) { return cluster_fault_words[static_cast<std::size_t>(fault)]; }
 
 }  // namespace cairn::simulation

@@ -42,7 +42,6 @@ void DirectoryOffice::take_office(const RoleChange& change) {
 void DirectoryOffice::resign() {
   node_.trace("leads the directory no longer");
   leading_ = false;
-  if (node_.world().faulty(ClusterFault::office_outlived)) return;
   founded_ = false;
   in_round_ = false;
   again_ = false;
@@ -133,7 +132,8 @@ void DirectoryOffice::decide() {
   settings.faults = world.faults();
   const auto decisions = reconcile(state_, observed_, now, settings);
   for (const auto& decision : decisions)
-    if (const auto* remove = std::get_if<cluster::directory::Remove>(&decision.action)) check_replaced(*remove, settings.dead_after);
+    if (const auto* remove = std::get_if<cluster::directory::Remove>(&decision.action))
+      check_replaced(*remove, settings.dead_after);
   remember(observed_, state_, decisions, now);
   std::set<std::string> decided;
   for (const auto& decision : decisions) {
@@ -201,7 +201,8 @@ void DirectoryOffice::request(ShardRequest request, std::function<void(const Sha
   replica->request(std::move(request), [this, answered, office, then = std::move(then)](const ShardAnswer& answer) {
     node_.after(Duration(1), [this, answered, office, then, answer] {
       if (std::exchange(*answered, true) || office != office_) return;
-      if (answer.served == Served::not_leader && node_.world().faulty(ClusterFault::office_left_in_transfer)) return resign();
+      if (answer.served == Served::not_leader && node_.world().faulty(ClusterFault::office_left_in_transfer))
+        return resign();
       if (answer.served != Served::done) return end_round();
       then(answer);
     });

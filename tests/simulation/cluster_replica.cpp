@@ -104,7 +104,6 @@ void ShardReplica::propose(ShardRequest& request, AnswerTo answer) {
 
 void ShardReplica::look_elsewhere(const AnswerTo& answer) {
   answer({Served::not_leader, {}, 0, raft_->leader()});
-  if (faulty(ClusterFault::leader_not_doubted)) return;
   raft_->doubt_leader(node_.steady());
   arm_timer();
 }

@@ -25,8 +25,8 @@ void run_seeds(std::uint64_t first, std::uint64_t count) {
   EXPECT_GT(sum.losses, count / 5);
 }
 
-TEST(ClusterSimulation, PromisesHoldOverSeedsPartOne) { run_seeds(1, 60); }
-TEST(ClusterSimulation, PromisesHoldOverSeedsPartTwo) { run_seeds(10'001, 60); }
+TEST(ClusterSimulation, PromisesHoldOverSeedsPartOne) { run_seeds(1, 100); }
+TEST(ClusterSimulation, PromisesHoldOverSeedsPartTwo) { run_seeds(10'001, 100); }
 
 TEST(ClusterSimulation, ASeedRunsAgainExactly) {
   ClusterRun run;
