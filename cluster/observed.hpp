@@ -46,6 +46,7 @@ struct ObservedGroup {
 struct Observed {
   Instant leading_since{0};                     ///< when this directory's leader took office
   std::map<NodeName, Instant> heard;            ///< the last report of each node
+  std::map<NodeName, Instant> joining;          ///< when each that is joining and was never heard was first seen so
   std::map<ShardId, ObservedGroup> groups;
   std::set<ReplicaId> withdrawn;
   Instant leaders_moved{0};                     ///< the last move of leaders for balance

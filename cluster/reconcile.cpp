@@ -53,10 +53,9 @@ class Reconciliation {
     if (view_.settings.faults.has(NodeFault::dead_not_noticed)) return;
     for (const auto& node : view_.nodes) {
       const auto state = node.node->state;
-      const auto silence = seconds(view_.now - node.heard.value_or(view_.observed.leading_since));
       if (node.silent && (state == NodeState::joining || state == NodeState::alive))
         out_.push_back(
-            {MarkNode{node.node->name, NodeState::dead, node.node->changed}, "it has not been heard for " + silence});
+            {MarkNode{node.node->name, NodeState::dead, node.node->changed}, "it has not been heard for " + seconds(node.silence)});
     }
   }
 
@@ -277,6 +276,13 @@ void remember(Observed& observed, const DirectoryState& state, const std::vector
       if (observed.withdrawn.contains(replica.id)) withdrawn.insert(replica.id);
   observed.withdrawn = std::move(withdrawn);
   std::erase_if(observed.heard, [&](const auto& one) { return !state.nodes.contains(one.first); });
+  std::map<NodeName, Instant> joining;
+  for (const auto& [name, node] : state.nodes) {
+    if (node.state != NodeState::joining || observed.heard.contains(name)) continue;
+    const auto seen = observed.joining.find(name);
+    joining[name] = seen == observed.joining.end() ? now : seen->second;
+  }
+  observed.joining = std::move(joining);
   std::erase_if(observed.groups, [&](const auto& one) { return !state.shards.contains(one.first); });
 }
 

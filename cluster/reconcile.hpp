@@ -21,6 +21,7 @@
 //    dead_after; and nothing about a shard whose leader has not been heard within dead_after, changes its
 //    configuration, or spoke before its node knew of the last change of the shard here: it may not have done its part
 //    yet;
+//  - a node that has not been heard for dead_after is dead, one that registered and was never heard, too;
 //  - one change at a time for each shard, and settings.max_changes shards at once;
 //  - a voter is removed only if those that are known to be live and caught up still make a majority;
 //  - a replica that is lost (on a dead node, or withdrawn) or on a draining node is replaced: first another

@@ -31,9 +31,14 @@ void View::add_nodes(const DirectoryState& state) {
     view.node = &node;
     const auto heard = observed.heard.find(name);
     if (heard != observed.heard.end()) view.heard = heard->second;
-    // Who has just registered and was never heard is not silent: it is starting.
-    const bool starting = node.state == NodeState::joining && !view.heard;
-    view.silent = !starting && now - view.heard.value_or(observed.leading_since) > settings.dead_after;
+    // Who has just registered and was never heard is starting, and has as much time as others.
+    auto since = observed.leading_since;
+    if (node.state == NodeState::joining) {
+      const auto seen = observed.joining.find(name);
+      since = seen == observed.joining.end() ? now : seen->second;
+    }
+    view.silence = now - view.heard.value_or(since);
+    view.silent = view.silence > settings.dead_after;
     const bool metadata = node.roles.has(NodeRole::metadata);
     view.host = metadata && node.state == NodeState::alive && !view.silent;
     if (metadata && node.state != NodeState::draining) ++usable_nodes;

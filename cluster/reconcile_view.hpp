@@ -13,6 +13,7 @@ namespace cairn::cluster::directory {
 struct NodeView {
   const Node* node = nullptr;
   std::optional<Instant> heard;
+  Duration silence{0};          ///< since it was heard, or could have been
   bool silent = false;          ///< not heard for dead_after
   bool host = false;            ///< may be given replicas
   std::int64_t leads = 0;       ///< shards

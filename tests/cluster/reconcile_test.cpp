@@ -69,6 +69,21 @@ TEST(Reconcile, ReplacesADeadNodeAndWelcomesItBack) {
   EXPECT_LE(world.leader_spread(), 1);
 }
 
+// It may come back with other data, which is refused as long as it is not known to be dead.
+TEST(Reconcile, ANodeThatIsNeverHeardAfterItRegisteredIsDead) {
+  auto world = make_world(3, 1, 3);
+  EXPECT_TRUE(world.settle(2'000));
+  const auto late = world.add_node("z");
+  world.kill(late);
+  world.step();
+  EXPECT_EQ(world.state().nodes.at(late).state, NodeState::joining) << "it may be starting";
+  for (int i = 0; i < 60 && world.state().nodes.at(late).state != NodeState::dead; ++i) world.step();
+  EXPECT_EQ(world.state().nodes.at(late).state, NodeState::dead);
+  world.start(late, true);
+  EXPECT_TRUE(world.settle(2'000));
+  EXPECT_EQ(world.state().nodes.at(late).state, NodeState::alive);
+}
+
 TEST(Reconcile, KeepsAMemberThatReturnsWhereNobodyCouldReplaceIt) {
   auto world = make_world(3, 1, 6);
   EXPECT_TRUE(world.settle(2'000));
