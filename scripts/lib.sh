@@ -6,7 +6,7 @@ cd "$root"
 packages=(
   cmake ninja-build g++ pkg-config ccache mold ca-certificates git
   libcaf-dev libcapnp-dev capnproto liblmdb-dev libspdlog-dev libboost-dev libsodium-dev libssl-dev
-  libzstd-dev libtomlplusplus-dev libcli11-dev nlohmann-json3-dev libunistring-dev libsqlite3-dev
+  libzstd-dev libtomlplusplus-dev libcli11-dev nlohmann-json3-dev libunistring-dev libsqlite3-dev libmimalloc-dev
   prometheus-cpp-dev libgtest-dev libgmock-dev libbenchmark-dev iproute2 libfaketime
 )
 
