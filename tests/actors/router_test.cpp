@@ -58,13 +58,14 @@ class RouterTest : public ActorTest {
   template <class Message>
   std::shared_ptr<Events<Answer>> ask(Message message) {
     auto answers = std::make_shared<Events<Answer>>();
-    system_.spawn([to = router_, message, answers](caf::event_based_actor* self) {
+    const auto asks = [message, answers](caf::event_based_actor* self, const RouterActor& to) {
       self->request(to, caf::infinite, message)
           .then([answers](const Answer& answer) { answers->add(answer); },
                 [answers](const caf::error&) {
                   answers->add({"failed", Served::unknown, 0, 0});
                 });
-    });
+    };
+    system_.spawn(asks, router_);
     return answers;
   }
   std::shared_ptr<Events<Answer>> propose(Bytes body = "command") { return ask(Propose{{0, 5}, std::move(body)}); }

@@ -74,7 +74,7 @@ TEST_F(Founding, OfOneNode) {
   done(RegisterNode{identity(name("a"))});
   EXPECT_EQ(found(plan({"a"})), "");
   expect_even(state(), 1);
-  const auto& shard = state().shards.at(ShardId{2});
+  const auto shard = state().shards.at(ShardId{2});
   EXPECT_EQ(shard.slots, std::vector<SlotRange>{all_slots});
   EXPECT_EQ(shard.replicas.size(), 1u);
   // It grows when there are more nodes; the directory itself stays as it was founded.
