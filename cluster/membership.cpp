@@ -54,9 +54,11 @@ std::vector<Hosted> hosted_by(const SlotMap& map, const NodeName& self) {
     const auto* replica = shard.find_on(self);
     if (!replica) continue;
     Hosted hosted{shard.id, replica->id, {}, shard.slots, replica->kind == directory::ReplicaKind::leaving};
-    if (replica->kind == directory::ReplicaKind::voter)
+    // Before its first leader is known nobody has come and nobody is forgotten. Afterwards the voters may be others
+    // than the founders, and one that is made so late hears of its group from the leader.
+    if (replica->kind == directory::ReplicaKind::voter && shard.leader_term == 0)
       for (const auto& other : shard.replicas)
-        if (other.kind == directory::ReplicaKind::voter) hosted.founders.voters.push_back(other.id);
+        if (other.kind != directory::ReplicaKind::learner) hosted.founders.voters.push_back(other.id);
     out.push_back(std::move(hosted));
   }
   return out;

@@ -79,6 +79,12 @@ TEST(Membership, ANodeHoldsWhatTheMapSays) {
                       3,
                       {}},
                 Shard{ShardId{3}, {{10, 20}}, {{ReplicaId{7}, name("c"), ReplicaKind::voter}}, {}, 0, 3, {}}};
+  const auto founder = hosted_by(map, name("a"));
+  ASSERT_EQ(founder.size(), 1u);
+  EXPECT_THAT(founder[0].founders.voters, ElementsAre(ReplicaId{4}, ReplicaId{6})) << "who leaves has founded, too";
+  auto later = map;
+  later.shards[0].leader_term = 1;
+  EXPECT_TRUE(hosted_by(later, name("a"))[0].founders.voters.empty()) << "the group has begun, and may be another";
   const auto learner = hosted_by(map, name("b"));
   ASSERT_EQ(learner.size(), 1u);
   EXPECT_TRUE(learner[0].founders.voters.empty()) << "it waits to be taken in";
