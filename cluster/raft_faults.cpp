@@ -18,8 +18,7 @@ constexpr std::array fault_words = std::to_array<std::string_view>({
     "read_round_from_before", "lease_without_end", "lease_without_drift", "lease_after_transfer", "vote_within_lease",
     "restart_forgets_lease", "keep_log_after_snapshot", "snapshot_chunk_unchecked",
     "snapshot_out_of_order", "snapshot_without_configuration", "no_check_quorum",
-    "quiescent_for_ever", "transfer_without_end", "resigned_leader_goes_on",
-    "doubt_changes_nothing", "apply_past_gap", "result_by_client_only",
+    "quiescent_for_ever", "transfer_without_end", "doubt_changes_nothing", "apply_past_gap", "result_by_client_only",
     "forget_results", "compact_past_checkpoint", "replay_checkpointed", "watch_from_end",
     "watch_repeats", "answer_before_commit", "stale_local_read", "read_past_rot"});
 static_assert(fault_words.size() == static_cast<std::size_t>(Fault::count_));

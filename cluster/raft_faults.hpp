@@ -57,7 +57,6 @@ enum class Fault : std::uint8_t {
   no_check_quorum,                ///< a leader that hears nobody goes on leading
   quiescent_for_ever,             ///< a quiescent follower does not hear that its leader is down
   transfer_without_end,           ///< a transfer that fails keeps refusing proposals
-  resigned_leader_goes_on,        ///< a leader that resigns tells another to campaign and leads on
   doubt_changes_nothing,          ///< a quiescent follower that is asked for its leader in vain waits on
   // The replica around consensus (in the simulation's own replica).
   apply_past_gap,                 ///< an entry is left out when several are applied

@@ -96,7 +96,6 @@ void Raft::advance_commit(Instant now) {
   if (!configuration_settled() || configuration().has_voter(self_)) return;
   // This leader is removed, and that is committed now: somebody else leads (Raft §4.2.2).
   if (const auto best = longest_voter(); best != no_replica) send(best, TransferNow{});
-  if (faults_.has(Fault::resigned_leader_goes_on)) return;
   become_follower(term(), no_replica, now);
 }
 

@@ -55,7 +55,8 @@ class Reconciliation {
       const auto state = node.node->state;
       if (node.silent && (state == NodeState::joining || state == NodeState::alive))
         out_.push_back(
-            {MarkNode{node.node->name, NodeState::dead, node.node->changed}, "it has not been heard for " + seconds(node.silence)});
+            {MarkNode{node.node->name, NodeState::dead, node.node->changed},
+             "it has not been heard for " + seconds(node.silence)});
     }
   }
 

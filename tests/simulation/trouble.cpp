@@ -279,6 +279,21 @@ void World::dead_leader_scenario() {
   if (!leader()) throw Violation("nobody leads 2.5 s after the leader died in silence, although clients ask for one");
 }
 
+/// A leader that hands on to a voter that is down, which it does not know: it must take its office up again.
+void World::failed_transfer_scenario() {
+  if (!all_sound()) return;
+  auto* lead = leader();
+  auto others = lead->raft().configuration().voters;
+  std::erase_if(others, [&](ReplicaId id) { return id == lead->id() || !replica(id)->up(); });
+  const auto down = any(others);
+  replica(down)->crash();
+  lead->transfer(down);
+  const auto before = checks_.acknowledgements();
+  run_until(now_ + 2'500ms);
+  if (checks_.acknowledgements() == before)
+    throw Violation("nothing was written for 2.5 s after a leader tried to hand on to a voter that is down");
+}
+
 bool World::converged() {
   auto* lead = leader();
   if (!lead || !lead->raft().settled_in_office() || !lead->raft().configuration_settled()) return false;

@@ -241,6 +241,7 @@ RunOutcome World::run() {
     chaos_ = false;
     if (luck_.one_way) one_way_scenario();
     if (luck_.dead_leader) dead_leader_scenario();
+    if (luck_.transfers && random_.percent(15)) failed_transfer_scenario();
     converge();
   } catch (const Violation& violation) {
     outcome_.violation = violation.what();

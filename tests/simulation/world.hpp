@@ -130,6 +130,7 @@ class World : public Surroundings {
   bool all_sound();
   void one_way_scenario();
   void dead_leader_scenario();
+  void failed_transfer_scenario();
   void converge();
   bool converged();
 
