@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/simulation/cluster_world.hpp"
+#include "tests/simulation/run.hpp"
 
 namespace cairn::simulation {
 
@@ -17,12 +18,7 @@ void ClusterWorld::trouble() {
         nodes_.at(name)->each_replica([&](ShardId, const ShardReplica& replica) {
           if (&replica == leader) victim = nodes_.at(name).get();
         });
-  unsigned sum = 0;
-  for (const auto chance : luck_.chances) sum += chance;
-  auto draw = static_cast<unsigned>(random_.below(sum));
-  std::size_t kind = 0;
-  while (draw >= luck_.chances[kind]) draw -= luck_.chances[kind++];
-  switch (kind) {
+  switch (draw_kind(random_, luck_.chances)) {
     case 0:
       return crash(*victim);
     case 1:

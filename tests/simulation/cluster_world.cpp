@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "tests/simulation/run.hpp"
+
 namespace cairn::simulation {
 
 using namespace std::chrono_literals;
@@ -153,7 +155,7 @@ void ClusterWorld::tell_watches(const std::string& name, const Growth& growth) {
 // The run.
 
 ClusterOutcome ClusterWorld::run() {
-  try {
+  outcome_.violation = violation_of([&] {
     chaos_ = luck_.early;
     if (luck_.early) after(Duration(luck_.trouble_micros), [this] { trouble(); });
     found();
@@ -166,11 +168,7 @@ ClusterOutcome ClusterWorld::run() {
       last_words();
       come_to_rest();
     }
-  } catch (const Violation& violation) {
-    outcome_.violation = violation.what();
-  } catch (const cluster::RaftBug& bug) {
-    outcome_.violation = std::string("a broken invariant of consensus: ") + bug.what();
-  }
+  });
   outcome_.simulated = now_;
   outcome_.made = checks_.made();
   outcome_.acknowledged = checks_.acknowledgements();
@@ -179,14 +177,6 @@ ClusterOutcome ClusterWorld::run() {
 
 ClusterOutcome run_cluster(const ClusterRun& run) { return ClusterWorld(run).run(); }
 
-std::string explain(const ClusterRun& run) {
-  auto traced = run;
-  traced.trace = true;
-  const auto outcome = run_cluster(traced);
-  const auto head = "seed " + std::to_string(run.seed) + ": " + outcome.violation + "\n";
-  std::string out = head;
-  for (const auto& line : outcome.trace) out += line + "\n";
-  return out + head;
-}
+std::string explain(const ClusterRun& run) { return explain_by(run, run_cluster); }
 
 }  // namespace cairn::simulation

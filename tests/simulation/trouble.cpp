@@ -1,5 +1,6 @@
 // Bad luck and the operator of the simulated group: crashes, cuts, full and slow disks, rot, clocks,
 // changes of membership; and the quiet end in which everything must come right again.
+#include "tests/simulation/run.hpp"
 #include "tests/simulation/world.hpp"
 
 namespace cairn::simulation {
@@ -12,12 +13,7 @@ void World::trouble() {
   after(Duration(luck_.trouble_micros / 4 + random_.below(luck_.trouble_micros)), [this] { trouble(); });
   auto* lead = leader();
   const auto victim = lead && random_.percent(50) ? lead->id() : any(ids());
-  unsigned sum = 0;
-  for (const auto chance : luck_.chances) sum += chance;
-  auto draw = static_cast<unsigned>(random_.below(sum));
-  std::size_t kind = 0;
-  while (draw >= luck_.chances[kind]) draw -= luck_.chances[kind++];
-  switch (kind) {
+  switch (draw_kind(random_, luck_.chances)) {
     case 0:
       if (luck_.crashes) crash(victim);
       break;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "tests/simulation/run.hpp"
+
 namespace cairn::simulation {
 
 using cluster::Configuration;
@@ -235,7 +237,7 @@ void World::run_until(Instant end) {
 }
 
 RunOutcome World::run() {
-  try {
+  outcome_.violation = violation_of([&] {
     after(Duration(luck_.trouble_micros), [this] { trouble(); });
     run_until(Duration(luck_.life_micros));
     chaos_ = false;
@@ -243,11 +245,7 @@ RunOutcome World::run() {
     if (luck_.dead_leader) dead_leader_scenario();
     if (luck_.transfers && random_.percent(15)) failed_transfer_scenario();
     converge();
-  } catch (const Violation& violation) {
-    outcome_.violation = violation.what();
-  } catch (const cluster::RaftBug& bug) {
-    outcome_.violation = std::string("a broken invariant of consensus: ") + bug.what();
-  }
+  });
   outcome_.simulated = now_;
   outcome_.acknowledged = checks_.acknowledgements();
   return std::move(outcome_);
@@ -255,13 +253,6 @@ RunOutcome World::run() {
 
 RunOutcome run_seed(const RunSettings& settings) { return World(settings).run(); }
 
-std::string explain(const RunSettings& settings) {
-  auto traced = settings;
-  traced.trace = true;
-  const auto outcome = run_seed(traced);
-  std::string out = "seed " + std::to_string(settings.seed) + ": " + outcome.violation + "\n";
-  for (const auto& line : outcome.trace) out += line + "\n";
-  return out + "seed " + std::to_string(settings.seed) + ": " + outcome.violation + "\n";
-}
+std::string explain(const RunSettings& settings) { return explain_by(settings, run_seed); }
 
 }  // namespace cairn::simulation
