@@ -193,6 +193,7 @@ class Raft {
   void handle(const Message& message, const Heartbeat& heartbeat, Instant now);
   void handle(const Message& message, SnapshotChunk& chunk, Instant now);
   std::uint64_t take_entries(const Append& append);
+  void take_chunks(SnapshotChunk chunk);
   void truncate_log(std::uint64_t from);
   void append_to_log(storage::LogEntry entry);
   void commit_to(std::uint64_t index);

@@ -110,21 +110,40 @@ void Raft::handle(const Message& message, SnapshotChunk& chunk, Instant now) {
     keeps_.clear();
     return send_when_stored(message.from, AppendAnswer{true, position.index, 0, chunk.round}, position.index);
   }
+  // What is left of a transfer that the leader gave up must not end the one that follows it.
+  if (receiving_ && receiving_->from == message.from && receiving_->term == message.term &&
+      chunk.transfer < receiving_->transfer)
+    return;
   // A damaged chunk is as good as lost: it comes again.
   if (crc32c(chunk.bytes) != chunk.crc && !faults_.has(Fault::snapshot_chunk_unchecked)) return;
   if (!same) {
     if (chunk.offset != 0)
       return send_when_stored(message.from, SnapshotAnswer{chunk.transfer, 0, true, chunk.round}, 0);
     receiving_ = SnapshotReceive{message.from, message.term, chunk.transfer, next_transfer_++,
-                                 position, 0, 0, false, 0};
+                                 position, 0, 0, false, 0, {}};
     keeps_.clear();
   }
   receiving_->round = chunk.round;
   const bool next = chunk.offset == receiving_->next_offset || faults_.has(Fault::snapshot_out_of_order);
-  if (!next || receiving_->ended || keeps_.size() >= options_.max_snapshot_chunks_in_flight) return answer(*receiving_);
-  receiving_->next_offset = chunk.offset + chunk.bytes.size();
-  receiving_->ended = chunk.last;
-  keeps_.push_back({receiving_->local, position, chunk.offset, std::move(chunk.bytes), chunk.last});
+  if (next && !receiving_->ended && keeps_.size() < options_.max_snapshot_chunks_in_flight)
+    return take_chunks(std::move(chunk));
+  // One that overtook the next waits for it: the leader sends what is in flight again only after a long silence.
+  if (chunk.offset > receiving_->next_offset && receiving_->early.size() < options_.max_snapshot_chunks_in_flight)
+    receiving_->early.emplace(chunk.offset, std::move(chunk));
+  answer(*receiving_);
+}
+
+/// Gives the next chunk of the snapshot to the caller, and those after it that came early.
+void Raft::take_chunks(SnapshotChunk chunk) {
+  auto& receive = *receiving_;
+  for (;;) {
+    receive.next_offset = chunk.offset + chunk.bytes.size();
+    receive.ended = chunk.last;
+    keeps_.push_back({receive.local, receive.position, chunk.offset, std::move(chunk.bytes), chunk.last});
+    auto after = receive.early.extract(receive.next_offset);
+    if (after.empty()) return;
+    chunk = std::move(after.mapped());
+  }
 }
 
 void Raft::snapshot_kept(std::uint64_t transfer, std::uint64_t next_offset, Instant) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 
 #include "cluster/raft_messages.hpp"
@@ -48,6 +49,7 @@ struct SnapshotReceive {
   std::uint64_t kept_offset = 0;   ///< and kept by it up to here
   bool ended = false;              ///< the last chunk was given to the caller
   std::uint64_t round = 0;
+  std::map<std::uint64_t, SnapshotChunk> early;   ///< that overtook the chunk at next_offset; bounded as those in flight
 };
 
 }  // namespace cairn::cluster
