@@ -69,7 +69,6 @@ void Raft::tick(Instant now) {
 Instant Raft::deadline() const {
   auto next = timer_;
   if (transfer_) next = std::min(next, transfer_->until);
-  if (role_ == Role::leader) next = std::min(next, tell_commit_at_);
   if (store_blocked_until_ > Instant{0}) next = std::min(next, store_blocked_until_);
   return next;
 }

@@ -211,7 +211,7 @@ class Raft {
   void send_heartbeats(std::uint64_t round, bool quiesce);
   bool idle(Instant now) const;
   void replicate(Instant now);
-  void tell_commit();
+  void tell_commit(ReplicaId id, RaftProgress& peer);
   void replicate_to(ReplicaId id, RaftProgress& peer, Instant now);
   void send_append(ReplicaId id, RaftProgress& peer, std::vector<storage::LogEntry> entries, Instant now);
   void send_snapshot(ReplicaId id, RaftProgress& peer, Instant now);
@@ -274,7 +274,6 @@ class Raft {
   std::uint64_t office_index_ = 0;             // the leader's first entry in its term
   std::uint32_t idle_heartbeats_ = 0;
   bool lease_given_up_ = false;
-  Instant tell_commit_at_ = never;             // by then followers are told what is committed
   std::optional<Transfer> transfer_;
   std::uint64_t next_read_ = 1;
   std::uint64_t next_transfer_ = 1;

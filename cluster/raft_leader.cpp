@@ -92,7 +92,6 @@ void Raft::advance_commit(Instant now) {
   if (index <= commit_) return;
   if (log_.term_at(index) != term() && !faults_.has(Fault::commit_old_term_by_counting)) return;
   commit_to(index);
-  if (!peers_.empty()) tell_commit_at_ = std::min(tell_commit_at_, now + options_.commit_tell_delay);
   if (!configuration_settled() || configuration().has_voter(self_)) return;
   // This leader is removed, and that is committed now: somebody else leads (Raft §4.2.2).
   if (const auto best = longest_voter(); best != no_replica) send(best, TransferNow{});
@@ -164,22 +163,19 @@ void Raft::wake(Instant now) {
 }
 
 void Raft::replicate(Instant now) {
-  for (auto& [id, peer] : peers_) replicate_to(id, peer, now);
-  if (now >= tell_commit_at_) return tell_commit();
-  const bool told = std::ranges::all_of(
-      peers_, [&](const auto& item) { return item.second.told_commit >= std::min(commit_, item.second.match()); });
-  if (told) tell_commit_at_ = never;
+  for (auto& [id, peer] : peers_) {
+    replicate_to(id, peer, now);
+    tell_commit(id, peer);
+  }
 }
 
-/// An append tells what is committed, too; who got none since is told, so that its reads keep up.
-void Raft::tell_commit() {
-  tell_commit_at_ = never;
-  for (auto& [id, peer] : peers_) {
-    const auto commit = std::min(commit_, peer.match());
-    if (peer.told_commit >= commit) continue;
-    peer.told_commit = commit;
-    send(id, Heartbeat{commit, 0, false});
-  }
+/// An append tells what is committed, too; who got none since is told at once. Whoever has seen a commit that only the
+/// leader knew of could read nowhere else while that one is replaced.
+void Raft::tell_commit(ReplicaId id, RaftProgress& peer) {
+  const auto commit = std::min(commit_, peer.match());
+  if (peer.told_commit >= commit) return;
+  peer.told_commit = commit;
+  send(id, Heartbeat{commit, 0, false});
 }
 
 void Raft::replicate_to(ReplicaId id, RaftProgress& peer, Instant now) {

@@ -79,10 +79,6 @@ struct RaftOptions {
   Duration heartbeat_interval{50'000};
   /// A follower that heard nothing for this long, or up to twice as long at random, campaigns.
   Duration election_timeout{300'000};
-  /// What is committed is told to followers this late at most, if no append tells it before. Not at once would spare a
-  /// lone client's commit some wake-ups, but whoever has seen a commit that only the leader knew of cannot read
-  /// anywhere else while that one is replaced.
-  Duration commit_tell_delay{0};
   /// A follower that is told that its leader is down campaigns within this, at random.
   Duration down_delay{6'000};
   /// Campaigns in a hurry after that, before the normal timeout holds again.

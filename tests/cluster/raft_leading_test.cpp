@@ -35,40 +35,23 @@ TEST(RaftLeading, AppendsThatOvertookEachOtherCallForFewNewOnes) {
   EXPECT_EQ(one->commit(), 61u);
 }
 
-TEST(RaftLeading, WhatIsCommittedIsToldByTheNextAppendOrSoon) {
-  RaftOptions options;
-  options.commit_tell_delay = Duration(1'000);
-  One one(options);
+TEST(RaftLeading, WhatIsCommittedIsToldAtOnce) {
+  One one;
   one.settle_in_office();
-  one.tick(options.commit_tell_delay);
+  one.acknowledge(3);
   one.sent.clear();
   ASSERT_TRUE(one->propose("a", one.now).ok());
   one.settle();
   one.acknowledge(2);
-  one.sent.clear();
-  EXPECT_EQ(one->commit(), 2u);
-  EXPECT_EQ(one->deadline(), one.now + options.commit_tell_delay);
+  EXPECT_EQ(one.take<Heartbeat>(), (std::vector{Heartbeat{2, 0, false}}))
+      << "who has seen it at the leader may read it at 2 next";
+  one.acknowledge(3);
+  EXPECT_EQ(one.take<Heartbeat>(), (std::vector{Heartbeat{2, 0, false}})) << "and at 3, which was slower";
+  one.acknowledge(3);
+  EXPECT_TRUE(one.take<Heartbeat>().empty()) << "once";
   ASSERT_TRUE(one->propose("b", one.now).ok());
   one.settle();
   for (const auto& append : one.take<Append>()) EXPECT_EQ(append.commit, 2u);
-  one.tick(options.commit_tell_delay);
-  EXPECT_TRUE(one.take<Heartbeat>().empty()) << "2 was told by the append, and 3 has nothing of it";
-  one.acknowledge(2);
-  EXPECT_TRUE(one.take<Heartbeat>().empty());
-  one.tick(options.commit_tell_delay);
-  EXPECT_EQ(one.take<Heartbeat>(), (std::vector{Heartbeat{3, 0, false}}));
-}
-
-TEST(RaftLeading, WhatIsCommittedIsToldAtOnceByDefault) {
-  One one;
-  one.settle_in_office();
-  one.sent.clear();
-  ASSERT_TRUE(one->propose("a", one.now).ok());
-  one.settle();
-  one.acknowledge(2);
-  const auto told = one.take<Heartbeat>();
-  ASSERT_FALSE(told.empty()) << "who has seen it at the leader may read it at a follower next";
-  EXPECT_EQ(told[0].commit, 2u);
 }
 
 TEST(RaftLeading, ALeaseEnds) {
