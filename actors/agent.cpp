@@ -225,10 +225,9 @@ class Agent {
     if (lone()) return;
     auto seeds = start_.config.cluster.join;
     seeds.insert(seeds.end(), founders_.begin(), founders_.end());
-    lost_ = reporting_.lost();
     std::map<std::string, LinkPeer> peers;
     peer_names_.clear();
-    for (auto& [node, at] : cluster::peers_of(whole, name_, seeds, lost_)) {
+    for (auto& [node, at] : cluster::peers_of(whole, name_, seeds)) {
       peers[node] = {std::move(at.address), at.dial};
       peer_names_.push_back(node);
     }
@@ -239,9 +238,8 @@ class Agent {
   void look_around() {
     const auto map = start_.routes->map();
     reporting_.tick(*map, steady_micros());
-    if (reporting_.lost() != lost_) set_peers(map->slots());
     // Its own replica of the directory may be as old as its map, and those that the map names gone.
-    if (lost_ && !peer_names_.empty()) ask_for_map(peer_names_[lost_turn_++ % peer_names_.size()], map_.epoch);
+    if (reporting_.lost() && !peer_names_.empty()) ask_for_map(peer_names_[lost_turn_++ % peer_names_.size()], map_.epoch);
   }
 
   // Registration.
@@ -412,7 +410,6 @@ class Agent {
   std::vector<cluster::NodeAt> founders_;
   SlotMap founding_;
   cluster::Reporting reporting_;
-  bool lost_ = false;  // when the peers were set
   std::vector<std::string> peer_names_;
   std::size_t lost_turn_ = 0;
   SlotMap map_;  // of the directory, without the founding

@@ -199,7 +199,7 @@ void LinkHub::put_peers(const std::map<NodeName, LinkPeer>& peers) {
     peer->dial = wanted.dial;
     peer->failures = 0;
     if (peer->attempt && (moved || !wanted.dial)) peer->attempt->close();
-    if (!peer->link) dial(name);
+    if (!peer->link) wanted.dial ? dial(name) : dial_later(name, *peer);
   }
 }
 
@@ -310,7 +310,7 @@ std::shared_ptr<LinkConnection> LinkHub::add_connection(const NodeName& dialled)
 
 void LinkHub::dial(const NodeName& name) {
   auto* peer = find(name);
-  if (closed_ || !peer || !peer->dial || peer->link || peer->attempt) return;
+  if (closed_ || !peer || peer->guest || peer->link || peer->attempt) return;
   const auto& fault = fault_of(name);
   if (fault.cut_sending || fault.cut_receiving)
     return failed(name, *peer, {Errc::unavailable, "the way to " + name + " is cut"});
@@ -323,11 +323,12 @@ void LinkHub::dial(const NodeName& name) {
 }
 
 void LinkHub::dial_later(const NodeName& name, Peer& peer) {
-  if (closed_ || !peer.dial) return;
+  if (closed_ || peer.guest) return;
   const auto& options = shared_.options;
   const auto most = std::min<std::int64_t>(options.redial_most.count(), options.redial_first.count() << peer.failures);
   const auto pause = std::uniform_int_distribution<std::int64_t>((most + 1) / 2, most)(shared_.random);
-  peer.redial.expires_after(std::chrono::milliseconds(pause));
+  const auto patience = peer.dial ? std::chrono::milliseconds(0) : options.dial_patience;
+  peer.redial.expires_after(patience + std::chrono::milliseconds(pause));
   peer.redial.async_wait([this, name](error_code code) {
     if (!code) dial(name);
   });

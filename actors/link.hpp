@@ -6,7 +6,7 @@
 // carried inside: on loopback it would be a door without a lock for every local user, and it would cost each
 // message two more copies and four more wake-ups.
 //
-// Rules. A peer that is to be dialled (set_peers) is, again and again with growing pauses. A peer is who its
+// Rules. A peer that is known (set_peers) is dialled, again and again with growing pauses. A peer is who its
 // certificate says; one that is not known may come all the same, as a guest, since who bears a certificate of the
 // cluster may join it: it is dialled by nobody and forgotten with its link. Both ends refuse another link version,
 // another cluster id, a name that the certificate does not bear, and their own name. A node's incarnation grows with
@@ -45,6 +45,7 @@ struct LinkOptions {
   std::chrono::milliseconds handshake_timeout = limits::link_handshake_timeout;  ///< from connect to up
   std::chrono::milliseconds redial_first = limits::link_redial_first;  ///< then doubled, less up to half at random
   std::chrono::milliseconds redial_most = limits::link_redial_most;
+  std::chrono::milliseconds dial_patience = limits::link_dial_patience;  ///< before dialling a peer that should dial
   std::chrono::milliseconds max_clock_skew = limits::max_link_clock_skew;
   std::size_t max_buffered_bytes = limits::max_link_buffered_bytes;          ///< per peer
   std::size_t max_handshakes = limits::max_link_handshakes;
@@ -78,8 +79,8 @@ struct LinkFault {
 /// Another node, to be held a link with.
 struct LinkPeer {
   std::string address;                  ///< host:port
-  /// This node dials. Of two nodes that know each other one should, the smaller name; who knows a peer that does
-  /// not know it must.
+  /// This node dials at once, and not only after dial_patience without a link. Of two nodes that know each other one
+  /// should, the smaller name; so should who knows a peer that may not know it.
   bool dial = true;
   friend bool operator==(const LinkPeer&, const LinkPeer&) = default;
 };
@@ -94,7 +95,7 @@ struct LinkStatus {
   NodeName peer;
   std::string address;
   LinkState state = LinkState::waiting;
-  bool dials = false;                   ///< this node dials, not the peer
+  bool dials = false;                   ///< this node dials at once, not the peer
   std::uint64_t incarnation = 0;        ///< the newest seen; 0 before the first link
   std::chrono::milliseconds clock_skew{0};  ///< the peer's clock less this one's, when the link came up
   std::uint64_t times_up = 0;

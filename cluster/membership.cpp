@@ -32,12 +32,11 @@ SlotMap with_founding(SlotMap map, const SlotMap& founding) {
   return map;
 }
 
-std::map<std::string, PeerAt> peers_of(const SlotMap& map, const NodeName& self, const std::vector<NodeAt>& seeds,
-                                       bool lost) {
+std::map<std::string, PeerAt> peers_of(const SlotMap& map, const NodeName& self, const std::vector<NodeAt>& seeds) {
   std::set<NodeName> holders;
   for (const auto& shard : map.shards)
     for (const auto& replica : shard.replicas) holders.insert(replica.node);
-  const bool known = holders.contains(self) && !lost;
+  const bool known = holders.contains(self);
   std::map<std::string, PeerAt> peers;
   for (const auto& node : map.nodes)
     if (node.name != self && holders.contains(node.name) && !node.link_address.empty())

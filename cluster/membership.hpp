@@ -26,10 +26,9 @@ struct PeerAt {
 };
 
 /// Whom a node holds links with: every node that holds a replica, and `seeds` while those are all that it knows. It
-/// dials those with larger names, and all while they may not know it: it holds no replica, or is `lost`, so that its
-/// map may be older than the end of its last one (Reporting::lost).
+/// dials those with larger names at once, and all if it holds no replica, since they may not know it then.
 std::map<std::string, PeerAt> peers_of(const directory::SlotMap& map, const directory::NodeName& self,
-                                       const std::vector<NodeAt>& seeds, bool lost = false);
+                                       const std::vector<NodeAt>& seeds);
 
 /// A replica that a node should hold.
 struct Hosted {

@@ -15,7 +15,7 @@ enum class NodeFault : std::uint8_t {
   readers_asked_once,  ///< nor are replicas whose answers to a read were lost
   // Reports (reporting.hpp).
   silent_leader_kept,  ///< who answers no report is reported to for ever
-  never_lost,          ///< a node that was forgotten while it was away waits to be dialled
+  never_lost,          ///< a node that was forgotten while it was away asks nobody for the map
   // The directory's decisions (reconcile.hpp).
   dead_stay_dead,            ///< a node that is back is not noticed
   dead_not_noticed,          ///< a node that is silent is not given up

@@ -28,7 +28,7 @@ class Reporting {
   /// taken for the leader any more.
   void tick(const ClusterMap& map, Instant now);
   /// At the last tick the directory's leader, wherever it is, had not answered for limits::lost_after: this node may
-  /// have been forgotten, and those who forgot it dial it no more.
+  /// have been forgotten, or look for it where it was long ago.
   bool lost() const { return lost_; }
   /// To another node. Reports may be sent at any time; many may be on their way at once.
   void sent(const std::string& node);

@@ -220,6 +220,21 @@ TEST_F(LinkTest, AGuestIsForgottenWithItsLink) {
   EXPECT_EQ(a.links->status().size(), 1u) << "of c nothing is kept";
 }
 
+TEST_F(LinkTest, WhoShouldBeDialledDialsAfterAWhile) {
+  auto a = start("a");
+  auto options = this->options("b");
+  options.dial_patience = 30ms;
+  auto b = start(options);
+  ASSERT_TRUE(b.links->set_peers({{"a", {a.links->address(), false}}})) << "a does not know b";
+  ASSERT_TRUE(a.seen->wait(LinkEvent::up) && b.seen->wait(LinkEvent::up));
+  EXPECT_FALSE(b.status().dials);
+  a.links->stop();
+  ASSERT_TRUE(b.seen->wait(LinkEvent::down));
+  auto new_a = start("a", 2);
+  ASSERT_TRUE(b.links->set_peers({{"a", {new_a.links->address(), false}}}));
+  ASSERT_TRUE(b.seen->wait(LinkEvent::up, 2)) << "and again when the link broke";
+}
+
 TEST_F(LinkTest, OfTwoConnectionsThatCrossOneStays) {
   for (int round = 0; round < 20; ++round) {
     auto a = start("a");

@@ -150,21 +150,17 @@ void ClusterNode::take_map() {
 }
 
 bool ClusterNode::wants_link(const std::string& peer) const {
-  if (!process_) return false;
-  const auto found = process_->peers.find(peer);
-  return found != process_->peers.end() && found->second.dial;
+  return process_ && process_->peers.contains(peer);
 }
 
 void ClusterNode::set_peers(const SlotMap& whole) {
-  process_->lost = process_->reporting.lost();
-  process_->peers = cluster::peers_of(whole, node_name_, world_.founders(), process_->lost);
+  process_->peers = cluster::peers_of(whole, node_name_, world_.founders());
   world_.links_changed();
 }
 
 void ClusterNode::look_around() {
   process_->reporting.tick(map(), steady());
-  if (process_->reporting.lost() != process_->lost) set_peers(map().slots());
-  if (!process_->lost || process_->peers.empty()) return;
+  if (!process_->reporting.lost() || process_->peers.empty()) return;
   const auto turn = process_->lost_turn++ % process_->peers.size();
   ask_for_map(std::next(process_->peers.begin(), static_cast<std::ptrdiff_t>(turn))->first, process_->map.epoch);
 }

@@ -124,7 +124,6 @@ class ClusterNode {
     bool registering = false;
     bool asking_map = false;
     cluster::Reporting reporting;
-    bool lost = false;  // when the peers were set
     std::size_t lost_turn = 0;
   };
 
