@@ -5,6 +5,7 @@
 namespace cairn::cluster {
 namespace {
 
+using Row = storage::WriteBatch::Row;
 using Changes = storage::WriteBatch::Changes;
 using Visit = RowTransaction::Visit;
 
@@ -25,13 +26,13 @@ class Merge {
   /// Shows the changes that come before `key`, then the stored row unless a change has replaced it.
   bool stored(BytesView key, BytesView value) {
     while (const auto* change = next()) {
-      if (!Precedes{}(BytesView(change->first), key)) break;
-      step(change->first);
+      if (!Precedes{}(BytesView(change->key), key)) break;
+      step(change->key);
       if (!show(*change)) return false;
     }
     const auto* change = next();
-    if (!change || change->first != key) return go_on_ = visit_(key, value);
-    step(change->first);
+    if (!change || change->key != key) return go_on_ = visit_(key, value);
+    step(change->key);
     return show(*change);
   }
 
@@ -39,26 +40,25 @@ class Merge {
     while (go_on_) {
       const auto* change = next();
       if (!change) return;
-      step(change->first);
+      step(change->key);
       show(*change);
     }
   }
 
  private:
-  const Changes::value_type* next() const {
-    if (newer_.at == newer_.end) return older_.at == older_.end ? nullptr : &*older_.at;
-    if (older_.at == older_.end) return &*newer_.at;
-    return Precedes{}(BytesView(older_.at->first), BytesView(newer_.at->first)) ? &*older_.at
-                                                                                : &*newer_.at;
+  const Row* next() const {
+    if (newer_.at == newer_.end) return older_.at == older_.end ? nullptr : *older_.at;
+    if (older_.at == older_.end) return *newer_.at;
+    return Precedes{}(BytesView((*older_.at)->key), BytesView((*newer_.at)->key)) ? *older_.at : *newer_.at;
   }
 
   void step(const Bytes& key) {
-    if (older_.at != older_.end && older_.at->first == key) ++older_.at;
-    if (newer_.at != newer_.end && newer_.at->first == key) ++newer_.at;
+    if (older_.at != older_.end && (*older_.at)->key == key) ++older_.at;
+    if (newer_.at != newer_.end && (*newer_.at)->key == key) ++newer_.at;
   }
 
-  bool show(const Changes::value_type& change) {
-    if (change.second) go_on_ = visit_(change.first, *change.second);
+  bool show(const Row& change) {
+    if (change.value) go_on_ = visit_(change.key, *change.value);
     return go_on_;
   }
 
@@ -81,13 +81,8 @@ Layer<Changes::const_reverse_iterator> backwards(const Changes& changes, BytesVi
 }  // namespace
 
 Result<std::optional<Bytes>> RowTransaction::get(BytesView key) {
-  for (const auto* layer : {&own_, &batch_}) {
-    if (layer->empty()) continue;
-    if (const auto change = layer->find(key)) {
-      if (!*change) return std::optional<Bytes>();
-      return std::optional<Bytes>(**change);
-    }
-  }
+  for (const auto* layer : {&own_, &batch_})
+    if (const auto* change = layer->find(key)) return change->value;
   return stored_.get(key);
 }
 

@@ -6,7 +6,6 @@
 
 #include "protocol/codec.hpp"
 #include "protocol/digest.hpp"
-#include "storage/overlay.hpp"
 
 namespace cairn::storage {
 namespace {
@@ -42,7 +41,7 @@ std::string hex(BytesView bytes) {
 
 /// A frozen overlay and the log position it reflects.
 struct Frozen {
-  Overlay overlay;
+  WriteBatch rows;
   std::uint64_t applied = 0;
 };
 
@@ -58,13 +57,13 @@ class OverlayCheckpoint : public Checkpoint {
     const auto position = Writer().u64(frozen_->applied).take();
     seal_row_into(stored, meta_key, position);
     CAIRN_TRY((*transaction)->put(meta_key, stored));
-    for (const auto& [key, value] : frozen_->overlay.rows()) {
-      if (!value) {
-        CAIRN_TRY((*transaction)->erase(key));
+    for (const auto* row : frozen_->rows.changes()) {
+      if (!row->value) {
+        CAIRN_TRY((*transaction)->erase(row->key));
         continue;
       }
-      seal_row_into(stored, key, *value);
-      CAIRN_TRY((*transaction)->put(key, stored));
+      seal_row_into(stored, row->key, *row->value);
+      CAIRN_TRY((*transaction)->put(row->key, stored));
     }
     return (*transaction)->commit();
   }
@@ -85,17 +84,17 @@ class OverlayWalk {
       : newer_(newer), older_(older), forwards_(forwards) {}
 
   /// The next row, or null at the end.
-  const Overlay::Row* peek() const {
+  const WriteBatch::Row* peek() const {
     if (newer_.at == newer_.end && older_.at == older_.end) return nullptr;
-    if (older_.at == older_.end) return &*newer_.at;
-    if (newer_.at == newer_.end) return &*older_.at;
-    return precedes(older_.at->first, newer_.at->first) ? &*older_.at : &*newer_.at;
+    if (older_.at == older_.end) return *newer_.at;
+    if (newer_.at == newer_.end) return *older_.at;
+    return precedes((*older_.at)->key, (*newer_.at)->key) ? *older_.at : *newer_.at;
   }
 
   void step() {
-    const auto& key = peek()->first;
-    const bool older_has = older_.at != older_.end && older_.at->first == key;
-    const bool newer_has = newer_.at != newer_.end && newer_.at->first == key;
+    const auto& key = peek()->key;
+    const bool older_has = older_.at != older_.end && (*older_.at)->key == key;
+    const bool newer_has = newer_.at != newer_.end && (*newer_.at)->key == key;
     if (older_has) ++older_.at;
     if (newer_has) ++newer_.at;
   }
@@ -114,8 +113,8 @@ Result<void> merge_scan(Walk walk, const Visit& visit, const ScanStore& scan_sto
   std::optional<Error> damage;
   const auto show_overlay_before = [&](const BytesView* bound) {
     while (const auto* row = walk.peek()) {
-      if (bound != nullptr && !walk.precedes(row->first, *bound)) break;
-      if (row->second && !visit(row->first, *row->second)) stopped = true;
+      if (bound != nullptr && !walk.precedes(row->key, *bound)) break;
+      if (row->value && !visit(row->key, *row->value)) stopped = true;
       walk.step();
       if (stopped) return;
     }
@@ -123,8 +122,8 @@ Result<void> merge_scan(Walk walk, const Visit& visit, const ScanStore& scan_sto
   CAIRN_TRY(scan_store([&](BytesView key, BytesView stored) {
     show_overlay_before(&key);
     if (stopped) return false;
-    if (const auto* row = walk.peek(); row != nullptr && row->first == key) {
-      if (row->second && !visit(row->first, *row->second)) stopped = true;
+    if (const auto* row = walk.peek(); row != nullptr && row->key == key) {
+      if (row->value && !visit(row->key, *row->value)) stopped = true;
       walk.step();
       return !stopped;
     }
@@ -152,9 +151,9 @@ class OverlayTable : public Table {
 
   Result<std::optional<Bytes>> get(BytesView key) override {
     require_user_key(key);
-    if (const auto* row = active_.find(key)) return row->second;
+    if (const auto* row = active_.find(key)) return row->value;
     if (frozen_)
-      if (const auto* row = frozen_->overlay.find(key)) return row->second;
+      if (const auto* row = frozen_->rows.find(key)) return row->value;
     CAIRN_TRY(hold_snapshot());
     const auto stored = snapshot_->get(key);
     if (!stored.ok()) return stored.error();
@@ -168,11 +167,11 @@ class OverlayTable : public Table {
     from = std::max(from, first_user_key);
     if (!to.empty() && to <= from) return {};
     CAIRN_TRY(hold_snapshot());
-    using Walk = OverlayWalk<Overlay::Rows::const_iterator>;
-    const auto range = [&](const Overlay::Rows& rows) {
+    using Walk = OverlayWalk<WriteBatch::Changes::const_iterator>;
+    const auto range = [&](const WriteBatch::Changes& rows) {
       return Walk::Side{rows.lower_bound(from), to.empty() ? rows.end() : rows.lower_bound(to)};
     };
-    return merge_scan(Walk(range(active_.rows()), range(frozen_rows()), true), visit,
+    return merge_scan(Walk(range(active_.changes()), range(frozen_rows()), true), visit,
                       [&](const Visit& row) { return snapshot_->scan(from, to, row); });
   }
 
@@ -180,36 +179,33 @@ class OverlayTable : public Table {
     from = std::max(from, first_user_key);
     if (!to.empty() && to <= from) return {};
     CAIRN_TRY(hold_snapshot());
-    using Walk = OverlayWalk<Overlay::Rows::const_reverse_iterator>;
-    const auto range = [&](const Overlay::Rows& rows) {
+    using Walk = OverlayWalk<WriteBatch::Changes::const_reverse_iterator>;
+    const auto range = [&](const WriteBatch::Changes& rows) {
       const auto last = to.empty() ? rows.end() : rows.lower_bound(to);
-      return Walk::Side{std::make_reverse_iterator(last),
-                        std::make_reverse_iterator(rows.lower_bound(from))};
+      return Walk::Side{std::make_reverse_iterator(last), std::make_reverse_iterator(rows.lower_bound(from))};
     };
-    return merge_scan(Walk(range(active_.rows()), range(frozen_rows()), false), visit,
+    return merge_scan(Walk(range(active_.changes()), range(frozen_rows()), false), visit,
                       [&](const Visit& row) { return snapshot_->scan_back(from, to, row); });
   }
 
   void apply(WriteBatch&& batch, std::uint64_t applied) override {
     if (applied < applied_) std::abort();
     applied_ = applied;
-    auto changes = batch.take();
-    // In key order, the table's own keys come first.
-    if (!changes.empty()) require_user_key(changes.begin()->first);
-    active_.put(std::move(changes));
+    active_.take_in(std::move(batch));
   }
 
   std::uint64_t applied() const override { return applied_; }
   std::uint64_t checkpointed() const override { return checkpointed_; }
   std::uint64_t overlay_bytes() const override {
-    return active_.bytes() + (frozen_ ? frozen_->overlay.bytes() : 0);
+    return active_.bytes() + (frozen_ ? frozen_->rows.bytes() : 0);
   }
 
   std::shared_ptr<Checkpoint> begin_checkpoint() override {
     if (frozen_) std::abort();
     if (applied_ == checkpointed_ && active_.empty()) return nullptr;
     frozen_ = std::make_shared<Frozen>();
-    frozen_->overlay = std::exchange(active_, {});
+    frozen_->rows = std::exchange(active_, {});
+    frozen_->rows.changes();  // in order before the checkpoint's thread walks them, too
     frozen_->applied = applied_;
     return std::make_shared<OverlayCheckpoint>(store_, frozen_);
   }
@@ -226,9 +222,9 @@ class OverlayTable : public Table {
   void abandon_checkpoint() override {
     if (!frozen_) std::abort();
     // The checkpoint object no longer reads the frozen rows: its write has returned.
-    auto newer = std::exchange(active_, std::move(frozen_->overlay));
+    auto newer = std::exchange(active_, std::move(frozen_->rows));
     frozen_.reset();
-    active_.put(newer.take());
+    active_.take_in(std::move(newer));
   }
 
   Result<std::unique_ptr<StoreSnapshot>> stored_rows() override { return store_->snapshot(); }
@@ -241,9 +237,9 @@ class OverlayTable : public Table {
   Result<std::uint64_t> store_bytes() override { return store_->used_bytes(); }
 
  private:
-  const Overlay::Rows& frozen_rows() const {
-    static const Overlay::Rows none;
-    return frozen_ ? frozen_->overlay.rows() : none;
+  const WriteBatch::Changes& frozen_rows() const {
+    static const WriteBatch::Changes none;
+    return frozen_ ? frozen_->rows.changes() : none;
   }
 
   // A newer view than the last one is as good: what a checkpoint has moved to the store meanwhile
@@ -258,49 +254,13 @@ class OverlayTable : public Table {
   std::shared_ptr<OrderedStore> store_;
   std::unique_ptr<StoreSnapshot> snapshot_;
   bool held_ = true;
-  Overlay active_;
+  WriteBatch active_;
   std::shared_ptr<Frozen> frozen_;
   std::uint64_t applied_;
   std::uint64_t checkpointed_;
 };
 
 }  // namespace
-
-void WriteBatch::put(BytesView key, BytesView value) {
-  const auto place = changes_.lower_bound(key);
-  if (place != changes_.end() && place->first == key)
-    place->second = Bytes(value);
-  else
-    changes_.emplace_hint(place, key, Bytes(value));
-}
-
-void WriteBatch::erase(BytesView key) {
-  const auto place = changes_.lower_bound(key);
-  if (place != changes_.end() && place->first == key)
-    place->second.reset();
-  else
-    changes_.emplace_hint(place, key, std::nullopt);
-}
-
-void WriteBatch::take_in(WriteBatch&& newer) {
-  auto near = changes_.end();
-  for (auto from = newer.take(); !from.empty();) {
-    auto node = from.extract(from.begin());
-    const auto size = changes_.size();
-    const auto place = changes_.insert(near, std::move(node));
-    if (changes_.size() == size) place->second = std::move(node.mapped());
-    near = std::next(place);
-  }
-}
-
-void WriteBatch::clear() { changes_.clear(); }
-
-std::optional<std::optional<BytesView>> WriteBatch::find(BytesView key) const {
-  const auto found = changes_.find(key);
-  if (found == changes_.end()) return std::nullopt;
-  if (!found->second) return std::optional<BytesView>();
-  return std::optional<BytesView>(*found->second);
-}
 
 Result<std::unique_ptr<Table>> Table::open(std::unique_ptr<OrderedStore> store) {
   auto snapshot = store->snapshot();

@@ -8,37 +8,14 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "storage/ordered_store.hpp"
+#include "storage/write_batch.hpp"
 
 namespace cairn::storage {
-
-/// Changes that take effect together. The last one for a key wins. Keys are not empty and do not begin
-/// with a zero byte: those are the table's own.
-class WriteBatch {
- public:
-  using Changes = std::map<Bytes, std::optional<Bytes>, std::less<>>;
-  void put(BytesView key, BytesView value);
-  void erase(BytesView key);
-  /// Moves all of `newer` over what is here.
-  void take_in(WriteBatch&& newer);
-  void clear();
-  bool empty() const { return changes_.empty(); }
-  /// Nothing: this batch does not touch the key. An inner nothing: it erases it.
-  std::optional<std::optional<BytesView>> find(BytesView key) const;
-  const Changes& changes() const { return changes_; }
-  /// The changes, leaving the batch empty.
-  Changes take() { return std::exchange(changes_, {}); }
-
- private:
-  Changes changes_;
-};
 
 /// Read access to rows: what the metadata machine sees. Returned bytes are owned.
 class RowReader {

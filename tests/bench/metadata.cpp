@@ -48,7 +48,8 @@ std::vector<RowSize> rows_of_a_commit() {
   const auto apply = [&](const cluster::Command& command) {
     storage::WriteBatch batch;
     auto applied = need(machine.apply(command, batch), "apply");
-    auto written = batch;
+    std::vector<std::pair<Bytes, std::optional<Bytes>>> written;
+    for (const auto* row : batch.changes()) written.emplace_back(row->key, row->value);
     table->apply(std::move(batch), ++index);
     return std::pair(std::move(applied.result), std::move(written));
   };
@@ -66,7 +67,7 @@ std::vector<RowSize> rows_of_a_commit() {
   const auto written = commit(2, SetAttributes{{root_entry, put.name}, {0600, 1'700'000'000'000'000'001}});
   std::vector<RowSize> rows;
   bool found_the_file = false;
-  for (const auto& [key, value] : written.changes()) {
+  for (const auto& [key, value] : written) {
     if (!value) continue;
     const RowSize row{key.size(), value->size() + sizeof(std::uint32_t)};  // with its checksum
     const bool is_the_file = value->find(put.name) != value->npos;

@@ -38,12 +38,13 @@ class MapRows : public storage::RowReader {
   }
 
   void apply(storage::WriteBatch& batch) {
-    for (auto& [key, value] : batch.take()) {
-      if (value)
-        rows[key] = *value;
+    for (const auto* row : batch.changes()) {
+      if (row->value)
+        rows[row->key] = *row->value;
       else
-        rows.erase(key);
+        rows.erase(row->key);
     }
+    batch.clear();
   }
   /// Reading the row of `key` finds rot from now on, until called with nothing.
   void rot(std::optional<Bytes> key) { bad_ = std::move(key); }

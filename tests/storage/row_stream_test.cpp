@@ -68,7 +68,7 @@ TEST(RowStream, BringsAllRowsButTheTablesOwn) {
   EXPECT_GT(writer.take_added(), 200u * 30);
   EXPECT_EQ(writer.take_added(), 0u);
   ASSERT_EQ(batch.changes().size(), 200u);
-  for (const auto& [key, value] : batch.changes()) EXPECT_EQ(rows.table->get(key).value(), value) << key;
+  for (const auto* row : batch.changes()) EXPECT_EQ(rows.table->get(row->key).value(), row->value) << row->key;
 }
 
 TEST(RowStream, OfNoRowsEndsAtOnce) {

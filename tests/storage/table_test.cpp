@@ -57,22 +57,6 @@ Pairs expected(const Rows& rows, BytesView from, BytesView to, bool back,
   return out;
 }
 
-TEST(WriteBatch, TheLastChangeOfAKeyWins) {
-  WriteBatch batch;
-  EXPECT_TRUE(batch.empty());
-  EXPECT_FALSE(batch.find("a"));
-  batch.put("a", "1");
-  batch.put("a", "2");
-  EXPECT_EQ(**batch.find("a"), "2");
-  batch.erase("a");
-  ASSERT_TRUE(batch.find("a"));
-  EXPECT_FALSE(*batch.find("a"));
-  batch.put("a", "3");
-  EXPECT_EQ(**batch.find("a"), "3");
-  batch.clear();
-  EXPECT_TRUE(batch.empty());
-}
-
 TEST(Table, NothingIsDurableBeforeACheckpoint) {
   auto store = make_memory_store();
   auto* const memory = store.get();
