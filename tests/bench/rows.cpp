@@ -1,6 +1,9 @@
 // One shard at 10^5, 10^6 and 10^7 files: latency of a lookup and of a durable commit, and what a file
 // takes in the table on disk beyond its name.
 #include <cmath>
+#include <filesystem>
+#include <stdexcept>
+#include <utility>
 
 #include "actors/log.hpp"
 #include "actors/node.hpp"
@@ -77,9 +80,10 @@ class Benchmark {
 
   // Bytes of pages in use once all rows are checkpointed. The node is stopped.
   double stored_bytes() {
+    const auto [folder, replica] = shard_folder();
     actors::ReplicaOptions options;
-    options.self = cluster::ReplicaId{1};
-    options.directory = config_.node.data + "/shard";
+    options.self = replica;
+    options.directory = folder;
     options.founders = {{options.self}, {}};
     options.metadata = config_.metadata;
     auto shard = need(actors::open_replica(options), "shard");
@@ -87,7 +91,20 @@ class Benchmark {
       need(checkpoint->write(), "checkpoint");
       need(shard.table->finish_checkpoint(), "checkpoint");
     }
+    if (shard.table->checkpointed() == 0) throw std::runtime_error(folder + " holds no rows");
     return static_cast<double>(need(shard.table->store_bytes(), "size"));
+  }
+
+  // Of the one shard that holds files: its replica's folder, named SHARD-REPLICA, beside the directory's.
+  std::pair<std::string, cluster::ReplicaId> shard_folder() const {
+    const auto directory = std::to_string(cluster::directory::directory_shard.value);
+    for (const auto& found : std::filesystem::directory_iterator(config_.node.data + "/shards")) {
+      const auto name = found.path().filename().string();
+      const auto dash = name.find('-');
+      if (dash == std::string::npos || name.substr(0, dash) == directory) continue;
+      return {found.path().string(), cluster::ReplicaId{std::stoull(name.substr(dash + 1))}};
+    }
+    throw std::runtime_error("no shard in " + config_.node.data);
   }
 
   Conditions conditions() const {
