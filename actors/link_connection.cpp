@@ -1,6 +1,7 @@
 #include "actors/link_connection.hpp"
 
 #include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
@@ -45,12 +46,14 @@ LinkConnection::LinkConnection(LinkShared& shared, Owner& owner, std::uint64_t n
       delay_timer_(shared.io) {}
 
 void LinkConnection::accept(tcp::socket socket) {
+  const Lock lock(busy_);
   socket_ = std::move(socket);
   arm();
   begin_tls();
 }
 
 void LinkConnection::dial(const HostPort& address) {
+  const Lock lock(busy_);
   arm();
   const auto& host = address.host;
   const auto port = std::to_string(address.port);
@@ -60,6 +63,7 @@ void LinkConnection::dial(const HostPort& address) {
     return connect(tcp::resolver::results_type::create(tcp::endpoint(ip, address.port), host, port));
   }
   resolver_.async_resolve(host, port, [self = shared_from_this(), host](error_code code, auto endpoints) {
+    const Lock lock(self->busy_);
     if (self->state_ != State::connecting) return;
     if (code) return self->end(broken(("finding " + host).c_str(), code));
     self->connect(endpoints);
@@ -68,6 +72,7 @@ void LinkConnection::dial(const HostPort& address) {
 
 void LinkConnection::connect(const tcp::resolver::results_type& endpoints) {
   asio::async_connect(socket_, endpoints, [self = shared_from_this()](error_code code, const tcp::endpoint&) {
+    const Lock lock(self->busy_);
     if (self->state_ != State::connecting) return;
     if (code) return self->end(broken("connecting", code));
     self->begin_tls();
@@ -87,6 +92,7 @@ void LinkConnection::begin_tls() {
 }
 
 void LinkConnection::close() {
+  const Lock lock(busy_);
   if (state_ == State::closed) return;
   // Tells the peer that this is no accident; it need not arrive.
   if (state_ == State::up || state_ == State::hello) {
@@ -140,6 +146,7 @@ void LinkConnection::say(ChunkKind kind, BytesView payload) {
 
 void LinkConnection::wait_readable() {
   socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](error_code code) {
+    const Lock lock(self->busy_);
     if (self->state_ == State::closed || code == asio::error::operation_aborted) return;
     self->read_socket();
     if (self->state_ != State::closed && !self->deaf_) self->wait_readable();
@@ -289,16 +296,45 @@ bool LinkConnection::frame(std::uint8_t channel, Bytes frame) {
 }
 
 Result<void> LinkConnection::put(std::uint8_t channel, Bytes frame) {
+  const bool small = !is_bulk(channel) && frame.size() <= limits::link_chunk_bytes;
   const auto wake = outbox_.put(channel, std::move(frame));
   if (!wake) return wake.error();
-  if (*wake)
-    asio::post(shared_.io, [self = shared_from_this()] {
-      if (self->state_ == State::up) self->pump();
-    });
+  if (*wake && !(small && send_here())) post_pump();
   return {};
 }
 
+/// False if the links' thread must see to what is left: it is at work here, or frames come so fast that it should send
+/// many at once.
+bool LinkConnection::send_here() {
+  const std::unique_lock lock(busy_, std::try_to_lock);
+  if (!lock || state_ != State::up || write_waits_ || !small_.empty() || !bulk_.empty()) return false;
+  auto& out = tls_.outgoing();
+  const bool faulty = fault_.cut_sending || fault_.loss > 0 || fault_.delay.count() > 0 || !delayed_.empty();
+  const auto now = LinkClock::now();
+  if (faulty || !out.empty() || now - sent_here_ < limits::link_send_here_pause) return false;
+  sent_here_ = now;
+  thread_local Bytes batch;
+  batch.clear();
+  fill(batch);
+  if (!tls_.write(batch)) return false;
+  const auto sent = ::send(socket_.native_handle(), out.data(), out.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent > 0) written_ = static_cast<std::size_t>(sent);
+  if (written_ < out.size()) return false;
+  out.clear();
+  written_ = 0;
+  return small_.empty() && bulk_.empty();
+}
+
+void LinkConnection::post_pump() {
+  asio::post(shared_.io, [self = shared_from_this()] {
+    const Lock lock(self->busy_);
+    self->pump_posted_ = false;
+    if (self->state_ == State::up) self->pump();
+  });
+}
+
 void LinkConnection::set_fault(const LinkFault& fault) {
+  const Lock lock(busy_);
   fault_ = fault;
   if (state_ != State::up) return;
   if (deaf_ && !fault.cut_receiving) return end({Errc::unavailable, "the peer closed the connection"});
@@ -315,11 +351,7 @@ void LinkConnection::pump() {
     if (batch.empty()) return;
     if (const auto written = tls_.write(batch); !written) return end(written.error());
   }
-  if (std::exchange(pump_posted_, true)) return;
-  asio::post(shared_.io, [self = shared_from_this()] {
-    self->pump_posted_ = false;
-    if (self->state_ == State::up) self->pump();
-  });
+  if (!std::exchange(pump_posted_, true)) post_pump();
 }
 
 /// False if the connection ended by it.
@@ -332,6 +364,7 @@ bool LinkConnection::write_socket() {
     if (code == asio::error::would_block) {
       write_waits_ = true;
       socket_.async_wait(tcp::socket::wait_write, [self = shared_from_this()](error_code) {
+        const Lock lock(self->busy_);
         self->write_waits_ = false;
         if (self->state_ != State::closed) self->pump();
       });
@@ -379,6 +412,7 @@ void LinkConnection::queue(LinkFrame frame) {
 void LinkConnection::wait_delayed() {
   delay_timer_.expires_at(delayed_.front().first);
   delay_timer_.async_wait([self = shared_from_this()](error_code code) {
+    const Lock lock(self->busy_);
     if (!code && self->state_ == State::up) self->pump();
   });
 }
@@ -401,6 +435,7 @@ void LinkConnection::arm() {
   timer_.expires_at(state_ == State::up ? std::min(next_heartbeat_, heard_ + shared_.options.silence_timeout)
                                         : deadline_);
   timer_.async_wait([self = shared_from_this()](error_code code) {
+    const Lock lock(self->busy_);
     if (!code && self->state_ != State::closed) self->tick();
   });
 }

@@ -1,5 +1,6 @@
 // One TCP connection of a link: TLS, hello, then frames and heartbeats. Belongs to the links' thread, but for
-// put() and buffered_bytes(), which are for any.
+// put() and buffered_bytes(), which are for any. A small frame that comes while the connection is idle is sent by the
+// thread that puts it, which spares a wake-up; therefore the links' thread holds `busy_` in all that it does here.
 #pragma once
 
 #include <array>
@@ -11,6 +12,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <mutex>
 #include <random>
 
 #include "actors/link.hpp"
@@ -83,6 +85,7 @@ class LinkConnection : public std::enable_shared_from_this<LinkConnection>, priv
 
  private:
   enum class State { connecting, tls, hello, up, refusing, closed };
+  using Lock = std::lock_guard<std::recursive_mutex>;
 
   void begin_tls();
   void connect(const boost::asio::ip::tcp::resolver::results_type& endpoints);
@@ -100,6 +103,8 @@ class LinkConnection : public std::enable_shared_from_this<LinkConnection>, priv
   bool on_hello(BytesView payload);
   void become_up();
 
+  bool send_here();
+  void post_pump();
   void pump();
   bool write_socket();
   void fill(Bytes& batch);
@@ -111,6 +116,7 @@ class LinkConnection : public std::enable_shared_from_this<LinkConnection>, priv
   void arm();
   void tick();
 
+  std::recursive_mutex busy_;       ///< never waited for by who puts, and who puts waits for nothing with it
   LinkShared& shared_;
   Owner& owner_;
   const std::uint64_t number_;
@@ -135,6 +141,7 @@ class LinkConnection : public std::enable_shared_from_this<LinkConnection>, priv
   bool pump_posted_ = false;
   bool deaf_ = false;               ///< the peer's end of the connection came across a cut
   std::size_t written_ = 0;         ///< of tls_.outgoing()
+  LinkClock::time_point sent_here_; ///< by a thread that put, the last time
 
   LinkOutbox outbox_;
   std::deque<LinkFrame> small_, bulk_;

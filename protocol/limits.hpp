@@ -168,7 +168,7 @@ inline constexpr std::size_t max_link_peers = 16'384;
 inline constexpr std::size_t max_link_frame_bytes = 48u << 20;        ///< above the largest message of a client
 inline constexpr std::size_t link_chunk_bytes = 64u << 10;            ///< the most that bulk is ahead of a small frame
 inline constexpr std::size_t link_batch_bytes = 64u << 10;            ///< small frames that share one TLS write
-inline constexpr auto link_send_here_pause = 100us;                   ///< between two small frames sent by their senders
+inline constexpr auto link_send_here_pause = 100us;                  ///< between small frames sent by their own senders
 inline constexpr std::size_t max_link_buffered_bytes = 64u << 20;     ///< per peer, accepted and not yet sent
 inline constexpr std::size_t max_link_control_bytes = 1'024;          ///< a hello, a refusal
 inline constexpr std::size_t max_link_handshakes = 256;               ///< not yet authenticated; the oldest goes
@@ -178,7 +178,7 @@ inline constexpr auto link_heartbeat_interval = 100ms;
 inline constexpr auto link_silence_timeout = 1s;
 inline constexpr auto link_redial_first = 20ms;                       ///< doubles with every failure
 inline constexpr auto link_redial_most = 2s;
-inline constexpr auto link_dial_patience = 2s;                         ///< for a peer that should dial, but may not know where
+inline constexpr auto link_dial_patience = 2s;                        ///< for a peer that should dial but may not know
 inline constexpr auto max_link_clock_skew = 2s;                       ///< beyond it a warning
 
 }  // namespace cairn::limits

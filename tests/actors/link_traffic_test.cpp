@@ -1,4 +1,6 @@
 // Frames: whole, in order, bounded, and small ones ahead of bulk.
+#include <algorithm>
+#include <array>
 #include <future>
 #include <thread>
 
@@ -87,6 +89,37 @@ TEST_F(LinkTest, ManySmallFramesGoBothWaysAtOnce) {
   from_a.join();
   EXPECT_TRUE(at_a.wait() && at_b.wait());
   EXPECT_TRUE(at_a.in_order && at_b.in_order);
+}
+
+// Whoever finds the link idle sends by itself, and whoever does not leaves it to the links' thread.
+TEST_F(LinkTest, ManySendersEachKeepTheirOrder) {
+  constexpr std::uint64_t rounds = 300, burst = 20;
+  auto a = start("a");
+  auto b = start("b");
+  std::array<Events<std::uint64_t>, 4> echoes;
+  b.seen->on_frame = [&](const NodeName& from, std::uint8_t on, Bytes frame) {
+    EXPECT_TRUE(b.links->send(from, on, std::move(frame)));
+  };
+  a.seen->on_frame = [&](const NodeName&, std::uint8_t on, Bytes frame) {
+    echoes[on - channel].add(Reader(frame).u64());
+  };
+  connect(a, "a", b, "b");
+  std::vector<std::thread> senders;
+  for (std::uint8_t sender = 0; sender < echoes.size(); ++sender)
+    senders.emplace_back([&, sender] {
+      std::uint64_t sent = 0;
+      for (std::uint64_t round = 0; round < rounds; ++round) {
+        for (auto left = round % 10 == 0 ? burst : 1; left > 0; --left)
+          EXPECT_TRUE(a.links->send("b", channel + sender, Writer().u64(sent++).take()));
+        if (!echoes[sender].wait_count(sent)) return ADD_FAILURE() << "frame " << sent << " did not come back";
+      }
+    });
+  for (auto& sender : senders) sender.join();
+  for (const auto& echo : echoes) {
+    const auto numbers = echo.all();
+    EXPECT_EQ(numbers.size(), rounds + rounds / 10 * (burst - 1));
+    EXPECT_TRUE(std::ranges::is_sorted(numbers));
+  }
 }
 
 TEST_F(LinkTest, AFullBufferIsBusyAndWhatWasAcceptedArrives) {
