@@ -92,6 +92,7 @@ void LinkConnection::begin_tls() {
 }
 
 void LinkConnection::close() {
+  const auto self = shared_from_this();  // the owner may let go of it before the lock is released
   const Lock lock(busy_);
   if (state_ == State::closed) return;
   // Tells the peer that this is no accident; it need not arrive.
@@ -334,6 +335,7 @@ void LinkConnection::post_pump() {
 }
 
 void LinkConnection::set_fault(const LinkFault& fault) {
+  const auto self = shared_from_this();
   const Lock lock(busy_);
   fault_ = fault;
   if (state_ != State::up) return;
