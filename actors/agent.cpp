@@ -73,7 +73,8 @@ class Agent {
       reporting_.link_lost(message.node);
       return;
     }
-    if (!founding_decided_) ask_for_map(message.node, Epoch{0});
+    // Who knows nothing asks anybody who comes, since those it was told of may be gone.
+    if (!founding_decided_ || map_.epoch.value == 0) ask_for_map(message.node, Epoch{0});
   }
 
   void replica_changed(const ReplicaChanged& message) {

@@ -257,6 +257,21 @@ TEST_F(Nodes, ANodeWithNothingButAnAddressJoins) {
   }));
 }
 
+TEST_F(Nodes, ANodeThatLostItsDiskIsFoundByThoseWhoKnowIt) {
+  start_three_and_front();
+  ASSERT_TRUE(make_account("ada"));
+  nodes_.erase("m1");
+  std::filesystem::remove_all(folder_ / "m1");
+  auto alone = config("m1", metadata);
+  alone.cluster.founders.clear();
+  alone.cluster.join = {{NodeName::parse("m9").value(), "127.0.0.1:" + std::to_string(port_of("m9"))}};
+  auto node = Node::start(alone);
+  ASSERT_TRUE(node.ok()) << node.error().message;
+  nodes_["m1"] = std::move(*node);
+  EXPECT_TRUE(eventually([&] { return nodes_.at("m1")->routes()->map()->slots().epoch.value > 0; }))
+      << "whom it knows is gone, and the others have larger names";
+}
+
 TEST_F(Nodes, ACopyOfANodesDataDoesNotStart) {
   start_three_and_front();
   nodes_.erase("m3");

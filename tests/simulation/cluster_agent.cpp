@@ -33,7 +33,7 @@ void ClusterNode::link_changed(const std::string& peer, bool up) {
   routing_pump();
   process_->hub->link_changed(peer, up);
   if (up) {
-    if (!process_->founding_decided) ask_for_map(peer, Epoch{0});
+    if (!process_->founding_decided || process_->map.epoch.value == 0) ask_for_map(peer, Epoch{0});
     return;
   }
   process_->reporting.link_lost(peer);
