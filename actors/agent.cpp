@@ -240,7 +240,8 @@ class Agent {
     const auto map = start_.routes->map();
     reporting_.tick(*map, steady_micros());
     // Its own replica of the directory may be as old as its map, and those that the map names gone.
-    if (reporting_.lost() && !peer_names_.empty()) ask_for_map(peer_names_[lost_turn_++ % peer_names_.size()], map_.epoch);
+    if (!reporting_.lost() || peer_names_.empty()) return;
+    ask_for_map(peer_names_[lost_turn_++ % peer_names_.size()], map_.epoch);
   }
 
   // Registration.

@@ -66,8 +66,8 @@ bool read_config(const Flags& flags, cairn::cluster::Config& config) {
   return errors.empty();
 }
 
-// What a checkpoint frees, the next rows take. Given back to the system within milliseconds, as is the default, it costs
-// a page fault and an interrupt of every core for each page. The environment (MIMALLOC_…) has the last word.
+// What a checkpoint frees, the next rows take. Given back to the system within milliseconds, as is the default, it
+// costs a page fault and an interrupt of every core for each page. The environment (MIMALLOC_…) has the last word.
 void keep_freed_memory() {
 #ifdef CAIRN_MIMALLOC
   constexpr long for_millis = 60'000;

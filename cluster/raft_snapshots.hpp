@@ -49,7 +49,7 @@ struct SnapshotReceive {
   std::uint64_t kept_offset = 0;   ///< and kept by it up to here
   bool ended = false;              ///< the last chunk was given to the caller
   std::uint64_t round = 0;
-  std::map<std::uint64_t, SnapshotChunk> early;   ///< that overtook the chunk at next_offset; bounded as those in flight
+  std::map<std::uint64_t, SnapshotChunk> early;   ///< that overtook the one at next_offset; as many as in flight
 };
 
 }  // namespace cairn::cluster

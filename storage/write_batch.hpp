@@ -1,5 +1,5 @@
-// Changes of rows in memory: found by a hash of the key, since a commit looks up far more rows than it walks, and put in
-// key order only when they are walked. One thread; any threads once changes() was called and nobody changes them.
+// Changes of rows in memory: found by a hash of the key, since a commit looks up far more rows than it walks, and put
+// in key order only when they are walked. One thread; any threads once changes() was called and nobody changes them.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@
 
 namespace cairn::storage {
 
-/// Changes that take effect together. The last one for a key wins. Keys are not empty and do not begin with a zero byte:
-/// those are a table's own.
+/// Changes that take effect together. The last one for a key wins. Keys are not empty and do not begin with a zero
+/// byte: those are a table's own.
 class WriteBatch {
  public:
   struct Row {
