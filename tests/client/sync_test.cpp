@@ -409,7 +409,11 @@ TEST_F(SyncTest, AKilledSyncGoesOn) {
         _exit(0);
       }
       int status = 0;
-      while (server_.calls < target && waitpid(child, &status, WNOHANG) == 0) std::this_thread::yield();
+      // Forked beside the server's threads it may stand still in a lock that one of them held: it dies as well.
+      const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+      while (server_.calls < target && waitpid(child, &status, WNOHANG) == 0 &&
+             std::chrono::steady_clock::now() < until)
+        std::this_thread::yield();
       kill(child, SIGKILL);
       waitpid(child, &status, 0);
     }
