@@ -199,7 +199,8 @@ class Benchmark {
 }  // namespace cairn::bench
 
 int main(int argc, char** argv) {
-  return cairn::bench::run(argc, argv, 2'400, [](const auto& setting) {
+  const std::vector<std::string> flags{"--rounds", "--etcd-rounds", "--no-replacement"};
+  return cairn::bench::run(argc, argv, 2'400, flags, [](const auto& setting) {
     try {
       cairn::bench::Benchmark{setting}();
     } catch (const std::exception& error) {

@@ -277,5 +277,6 @@ class Benchmark {
 }  // namespace cairn::bench
 
 int main(int argc, char** argv) {
-  return cairn::bench::run(argc, argv, 1'200, [](const auto& setting) { cairn::bench::Benchmark{setting}(); });
+  return cairn::bench::run(argc, argv, 1'200, {"--files", "--rounds", "--seconds", "--no-postgres"},
+                           [](const auto& setting) { cairn::bench::Benchmark{setting}(); });
 }

@@ -243,7 +243,8 @@ class Benchmark {
 }  // namespace cairn::bench
 
 int main(int argc, char** argv) {
-  return cairn::bench::run(argc, argv, 900, [](const auto& setting) {
+  const std::vector<std::string> flags{"--rounds", "--seconds", "--clients", "--layer", "--no-etcd", "--no-postgres"};
+  return cairn::bench::run(argc, argv, 900, flags, [](const auto& setting) {
     try {
       cairn::bench::Benchmark{setting}();
     } catch (const std::exception& error) {

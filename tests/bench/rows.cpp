@@ -176,4 +176,6 @@ void all(const Setting& setting) {
 }  // namespace
 }  // namespace cairn::bench
 
-int main(int argc, char** argv) { return cairn::bench::run(argc, argv, 1'800, cairn::bench::all); }
+int main(int argc, char** argv) {
+  return cairn::bench::run(argc, argv, 1'800, {"--max", "--rounds"}, cairn::bench::all);
+}

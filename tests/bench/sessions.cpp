@@ -100,5 +100,6 @@ class Benchmark {
 }  // namespace cairn::bench
 
 int main(int argc, char** argv) {
-  return cairn::bench::run(argc, argv, 300, [](const auto& setting) { cairn::bench::Benchmark{setting}(); });
+  return cairn::bench::run(argc, argv, 300, {"--sessions"},
+                           [](const auto& setting) { cairn::bench::Benchmark{setting}(); });
 }

@@ -123,5 +123,6 @@ class Benchmark {
 }  // namespace cairn::bench
 
 int main(int argc, char** argv) {
-  return cairn::bench::run(argc, argv, 600, [](const auto& setting) { cairn::bench::Benchmark{setting}(); });
+  return cairn::bench::run(argc, argv, 600, {"--objects", "--rounds"},
+                           [](const auto& setting) { cairn::bench::Benchmark{setting}(); });
 }

@@ -89,10 +89,19 @@ std::string Setting::text(const std::string& flag) const {
 
 bool Setting::has(const std::string& flag) const { return std::ranges::find(arguments, flag) != arguments.end(); }
 
-int run(int argc, char** argv, int bound_seconds, const std::function<void(const Setting&)>& benchmark) {
+int run(int argc, char** argv, int bound_seconds, const std::vector<std::string>& flags,
+        const std::function<void(const Setting&)>& benchmark) {
   const auto program_folder = fs::read_symlink("/proc/self/exe").parent_path();
   Setting setting;
   setting.arguments.assign(argv + 1, argv + argc);
+  for (const auto& argument : setting.arguments) {
+    if (!argument.starts_with("-") || std::ranges::find(flags, argument) != flags.end()) continue;
+    std::fprintf(stderr, "usage: %s", argv[0]);
+    for (const auto& flag : flags)
+      std::fprintf(stderr, " [%s%s]", flag.c_str(), flag.starts_with("--no-") ? "" : " VALUE");
+    std::fprintf(stderr, "\n");
+    return 2;
+  }
   setting.folder = make_folder(program_folder.string());
   setting.cairnd = (program_folder.parent_path() / "apps" / "cairnd").string();
   setting.etcd_client = (program_folder / "etcd_client").string();

@@ -22,9 +22,10 @@ struct Setting {
   bool has(const std::string& flag) const;
 };
 
-/// The exit code: the child's, 1 if it was ended by force. The folder is made in $CAIRN_BENCH_DIR, or
-/// /var/tmp, or where the program lies: the first that is on a disk. `bound_seconds` is the most that the whole may
-/// take.
-int run(int argc, char** argv, int bound_seconds, const std::function<void(const Setting&)>& benchmark);
+/// The exit code: the child's, 1 if it was ended by force, 2 for a flag that is none of `flags`. The folder is made in
+/// $CAIRN_BENCH_DIR, or /var/tmp, or where the program lies: the first that is on a disk. `bound_seconds` is the most
+/// that the whole may take.
+int run(int argc, char** argv, int bound_seconds, const std::vector<std::string>& flags,
+        const std::function<void(const Setting&)>& benchmark);
 
 }  // namespace cairn::bench
