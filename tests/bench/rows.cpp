@@ -1,5 +1,9 @@
 // One shard at 10^5, 10^6 and 10^7 files: latency of a lookup and of a durable commit, and what a file
-// takes in the table on disk beyond its name.
+// takes in the table on disk beyond its name. Beside it what reading pages of a mapped file of that size costs.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <cmath>
 #include <filesystem>
 #include <stdexcept>
@@ -22,7 +26,9 @@ constexpr std::uint64_t least_files = 100'000;
 constexpr std::size_t lookups_a_round = 50'000;
 constexpr std::size_t commits_a_round = 2'000;
 // A table's page holds tens of rows, and the system maps pages in runs of 16.
-constexpr std::uint64_t files_a_warming_lookup = 50;
+constexpr std::uint64_t files_a_warming_lookup = 10;
+// From the root of a table of 10^7 files to a row.
+constexpr unsigned pages_a_lookup = 4;
 
 class Benchmark {
  public:
@@ -72,6 +78,11 @@ class Benchmark {
     report_.add("lookup_p99_us", median(lookup_p99), "us", told);
     report_.add("commit_p50_ms", median(commit_p50), "ms", told);
     report_.add("commit_p99_ms", median(commit_p99), "ms", told);
+    auto limit = conditions();
+    limit["pages_a_read"] = pages_a_lookup;
+    const auto mapped = mapped_pages();
+    report_.add("mapped_pages_p50_us", percentile(mapped, 0.5), "us", limit);
+    report_.add("mapped_pages_p99_us", percentile(mapped, 0.99), "us", limit);
     return median(lookup_p99);
   }
 
@@ -124,6 +135,35 @@ class Benchmark {
       file += files_a_warming_lookup;
       return cluster::Stat{place.account, {place.id, ""}};
     });
+  }
+
+  // The machine's own limit for a lookup: a plain program reads a byte of as many pages of the table's file, mapped and
+  // warm, as a lookup walks. Microseconds.
+  std::vector<double> mapped_pages() {
+    constexpr std::size_t page = 4096;
+    std::string path;
+    std::uintmax_t bytes = 0;
+    for (const auto& file : std::filesystem::recursive_directory_iterator(shard_folder().first + "/rows"))
+      if (file.is_regular_file() && file.file_size() > bytes) {
+        bytes = file.file_size();
+        path = file.path().string();
+      }
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    auto* const mapped = fd < 0 ? MAP_FAILED : ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd, 0);
+    if (fd >= 0) ::close(fd);
+    if (mapped == MAP_FAILED) throw std::runtime_error("cannot map " + path);
+    const volatile auto* const first = static_cast<const char*>(mapped);
+    const auto pages = bytes / page;
+    for (std::uintmax_t at = 0; at < pages; ++at) (void)first[at * page];
+    test::Random random(++seed_);
+    std::vector<double> micros;
+    for (std::size_t i = 0; i < lookups_a_round; ++i) {
+      const auto begun = seconds_now();
+      for (unsigned read = 0; read < pages_a_lookup; ++read) (void)first[random.below(pages) * page];
+      micros.push_back((seconds_now() - begun) * 1e6);
+    }
+    ::munmap(mapped, bytes);
+    return micros;
   }
 
   std::vector<double> look_up() {
