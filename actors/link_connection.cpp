@@ -326,7 +326,9 @@ bool LinkConnection::send_here() {
   return small_.empty() && bulk_.empty();
 }
 
+/// One is on its way at most: it takes all that was put before it began.
 void LinkConnection::post_pump() {
+  if (pump_posted_.exchange(true)) return;
   asio::post(shared_.io, [self = shared_from_this()] {
     const Lock lock(self->busy_);
     self->pump_posted_ = false;
@@ -353,7 +355,7 @@ void LinkConnection::pump() {
     if (batch.empty()) return;
     if (const auto written = tls_.write(batch); !written) return end(written.error());
   }
-  if (!std::exchange(pump_posted_, true)) post_pump();
+  post_pump();
 }
 
 /// False if the connection ended by it.

@@ -138,7 +138,7 @@ class LinkConnection : public std::enable_shared_from_this<LinkConnection>, priv
   LinkClock::time_point next_heartbeat_;
   bool heartbeat_due_ = false;
   bool write_waits_ = false;
-  bool pump_posted_ = false;
+  std::atomic<bool> pump_posted_{false};
   bool deaf_ = false;               ///< the peer's end of the connection came across a cut
   std::size_t written_ = 0;         ///< of tls_.outgoing()
   LinkClock::time_point sent_here_; ///< by a thread that put, the last time
