@@ -97,8 +97,8 @@ void Raft::handle(const Message& message, SnapshotChunk& chunk, Instant now) {
   const auto answer = [&](const SnapshotReceive& receive) {
     send_when_stored(message.from, SnapshotAnswer{chunk.transfer, receive.kept_offset, false, chunk.round}, 0);
   };
-  const bool same = receiving_ && receiving_->from == message.from && receiving_->term == message.term &&
-                    receiving_->transfer == chunk.transfer;
+  const bool of_this_leader = receiving_ && receiving_->from == message.from && receiving_->term == message.term;
+  const bool same = of_this_leader && receiving_->transfer == chunk.transfer;
   if (installing_) {
     if (same) answer(*receiving_);
     return;
@@ -111,9 +111,7 @@ void Raft::handle(const Message& message, SnapshotChunk& chunk, Instant now) {
     return send_when_stored(message.from, AppendAnswer{true, position.index, 0, chunk.round}, position.index);
   }
   // What is left of a transfer that the leader gave up must not end the one that follows it.
-  if (receiving_ && receiving_->from == message.from && receiving_->term == message.term &&
-      chunk.transfer < receiving_->transfer)
-    return;
+  if (of_this_leader && chunk.transfer < receiving_->transfer) return;
   // A damaged chunk is as good as lost: it comes again.
   if (crc32c(chunk.bytes) != chunk.crc && !faults_.has(Fault::snapshot_chunk_unchecked)) return;
   if (!same) {
