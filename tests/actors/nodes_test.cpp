@@ -78,10 +78,20 @@ class Nodes : public ::testing::Test {
     return port;
   }
 
-  void start(const std::string& name, cluster::directory::Roles roles) {
-    auto node = Node::start(config(name, roles));
+  void start(const std::string& name, cluster::directory::Roles roles) { start(config(name, roles)); }
+
+  // A metadata node that knows nothing but where `other` is to be.
+  void start_knowing(const std::string& name, const std::string& other) {
+    auto joining = config(name, metadata);
+    joining.cluster.founders.clear();
+    joining.cluster.join = {{NodeName::parse(other).value(), "127.0.0.1:" + std::to_string(port_of(other))}};
+    start(joining);
+  }
+
+  void start(const cluster::Config& config) {
+    auto node = Node::start(config);
     ASSERT_TRUE(node.ok()) << node.error().message;
-    nodes_[name] = std::move(*node);
+    nodes_[config.node.name] = std::move(*node);
   }
 
   void start_three_and_front() {
@@ -238,12 +248,8 @@ TEST_F(Nodes, TheWholeClusterStartsAgain) {
 TEST_F(Nodes, ANodeWithNothingButAnAddressJoins) {
   start_three_and_front();
   ASSERT_TRUE(make_account("ada"));
-  auto joining = config("m4", metadata);
-  joining.cluster.founders.clear();
-  joining.cluster.join = {{NodeName::parse("m2").value(), "127.0.0.1:" + std::to_string(port_of("m2"))}};
-  auto node = Node::start(joining);
-  ASSERT_TRUE(node.ok()) << node.error().message;
-  nodes_["m4"] = std::move(*node);
+  start_knowing("m4", "m2");
+  ASSERT_TRUE(nodes_.contains("m4"));
   Ask everybody{{1, whole_shard},
                 cluster::directory::encode(cluster::directory::Query(cluster::directory::GetNodes{{}, 100})), true, 0};
   EXPECT_TRUE(eventually([&] {
@@ -262,12 +268,8 @@ TEST_F(Nodes, ANodeThatLostItsDiskIsFoundByThoseWhoKnowIt) {
   ASSERT_TRUE(make_account("ada"));
   nodes_.erase("m1");
   std::filesystem::remove_all(folder_ / "m1");
-  auto alone = config("m1", metadata);
-  alone.cluster.founders.clear();
-  alone.cluster.join = {{NodeName::parse("m9").value(), "127.0.0.1:" + std::to_string(port_of("m9"))}};
-  auto node = Node::start(alone);
-  ASSERT_TRUE(node.ok()) << node.error().message;
-  nodes_["m1"] = std::move(*node);
+  start_knowing("m1", "m9");
+  ASSERT_TRUE(nodes_.contains("m1"));
   EXPECT_TRUE(eventually([&] { return nodes_.at("m1")->routes()->map()->slots().epoch.value > 0; }))
       << "whom it knows is gone, and the others have larger names";
 }
