@@ -9,6 +9,35 @@ namespace cairn::simulation {
 
 using namespace cluster::directory;
 
+namespace {
+
+std::string describe(const ControlFrame& frame) {
+  const auto number = [](auto id) { return std::to_string(id.value); };
+  struct Words {
+    decltype(number)& text;
+    std::string operator()(const MapRequest& it) const { return "asks for the map since epoch " + text(it.since); }
+    std::string operator()(const MapAnswer& it) const { return "gives the map of epoch " + text(it.map.epoch); }
+    std::string operator()(const Report& it) const {
+      std::string line = "reports";
+      for (const auto& one : it.report.replicas)
+        line += " " + text(one.replica) + (one.role == cluster::Role::leader ? " (leads)" : "");
+      return line;
+    }
+    std::string operator()(const ReportAnswer& it) const {
+      return std::string(it.leads ? "leads" : "leads not") + ", knows leader " + text(it.leader) + ", epoch " +
+             text(it.epoch);
+    }
+    std::string operator()(const Order& it) const {
+      return "orders to " + std::string(to_string(it.change)) + " replica " + text(it.replica);
+    }
+    std::string operator()(const Note& it) const { return "notes: " + it.what; }
+    std::string operator()(const NoteAnswer&) const { return "has the note"; }
+  };
+  return std::visit(Words{number}, frame);
+}
+
+}  // namespace
+
 void ClusterNode::tick() {
   const bool settled = process_->registered && !process_->map.shards.empty();
   after(settled ? world_.settings().agent_interval : Duration(limits::agent_hurried_interval), [this] { tick(); });
@@ -24,6 +53,7 @@ void ClusterNode::tick() {
 void ClusterNode::control_received(const std::string& from, const Bytes& bytes) {
   auto frame = decode_control_frame(bytes);
   if (!frame) violated("a control frame is not understood: " + frame.error().message);
+  if (world_.tracing_messages()) trace("hears that " + from + " " + describe(*frame));
   std::visit([&](auto& body) { hear(from, body); }, *frame);
 }
 
