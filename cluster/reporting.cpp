@@ -43,7 +43,8 @@ void Reporting::answered(const std::string& from, const directory::ReportAnswer&
     return;
   }
   if (report_to_ == from) report_to_.clear();
-  if (answer.leader == leader_ && leads_here(map)) return;
+  // Who was asked before this node heard of a leader must not make it forget that leader.
+  if (from != node(map)) return;
   const bool names_itself = map.node_of(answer.leader) == self_;
   leader_ = names_itself ? ReplicaId{} : answer.leader;
   if (!leader_.value) ++turn_;

@@ -32,7 +32,8 @@ class Reporting {
   bool lost() const { return lost_; }
   /// To another node. Reports may be sent at any time; many may be on their way at once.
   void sent(const std::string& node);
-  /// Who did not lead names who does, as far as it knows; but whether that is this node, its own replica says.
+  /// Who did not lead names who does, as far as it knows; but whether that is this node, its own replica says. Only
+  /// the node to report to is believed.
   void answered(const std::string& from, const directory::ReportAnswer& answer, const ClusterMap& map);
   void link_lost(const std::string& node);
   /// This node's own replica of the directory said so; 0: it knows of none.

@@ -68,8 +68,20 @@ TEST_F(ReportingTest, WhetherThisNodeLeadsItsOwnReplicaSays) {
   EXPECT_EQ(node(), "b") << "who said that this node leads knows of no other";
   EXPECT_FALSE(reporting_.leads_here(map_));
   reporting_.heard_leader(ReplicaId{3});
-  answer(false, 3);
+  reporting_.answered("b", ReportAnswer{false, ReplicaId{3}, {}}, map_);
   EXPECT_TRUE(reporting_.leads_here(map_));
+}
+
+TEST_F(ReportingTest, WhoWasAskedBeforeALeaderWasKnownDoesNotMakeItForgotten) {
+  report();
+  ASSERT_EQ(node(), "a");
+  for (const std::uint64_t leader : {2, 3}) {
+    for (const std::uint64_t named : {0, 1}) {
+      reporting_.heard_leader(ReplicaId{leader});
+      reporting_.answered("a", ReportAnswer{false, ReplicaId{named}, {}}, map_);
+      EXPECT_EQ(reporting_.leader(), ReplicaId{leader}) << "named: " << named;
+    }
+  }
 }
 
 TEST_F(ReportingTest, AnotherIsAskedWhenTheLeaderAnswersNoMore) {
