@@ -1,5 +1,5 @@
-// What tests of links share: a cluster with an authority of its own, nodes that remember what their listener was
-// told, and a peer that does whatever a test wants.
+// What tests of links share: a cluster with an authority of its own, and nodes that remember what their listener was
+// told.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -14,6 +14,7 @@
 #include "actors/link.hpp"
 #include "actors/link_tls.hpp"
 #include "protocol/certificates.hpp"
+#include "tests/links/raw_peer.hpp"
 #include "tests/support/events.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -68,34 +69,6 @@ struct End {
 
   /// The status of the one peer; of none if there is none.
   LinkStatus status() const;
-};
-
-/// A connection that speaks TLS with any certificate and says what it is told. Blocks, with a bound.
-class RawPeer {
- public:
-  /// Without TLS if `tls` is null.
-  RawPeer(const std::string& address, std::shared_ptr<const TlsContext> tls);
-  ~RawPeer();
-  RawPeer(const RawPeer&) = delete;
-  RawPeer& operator=(const RawPeer&) = delete;
-
-  bool shake_hands();
-  void send_raw(BytesView bytes);
-  void say(ChunkKind kind, std::uint8_t channel, BytesView payload);
-  void send_plain(BytesView bytes);
-  /// The next control chunk, heartbeats left out; an Error once the connection ended.
-  Result<std::pair<ChunkKind, Bytes>> hear();
-  /// Waits for the end of the connection; false if it did not come in time.
-  bool ended();
-
- private:
-  bool receive();
-
-  int socket_ = -1;
-  std::unique_ptr<TlsSession> tls_;
-  FrameReader reader_;
-  Bytes received_;
-  std::vector<std::pair<ChunkKind, Bytes>> heard_;
 };
 
 class LinkTest : public ::testing::Test {
