@@ -371,6 +371,7 @@ Result<void> LinkHub::authenticated(LinkConnection& connection) {
     peer = &add_peer(name);
     peer->guest = true;
   }
+  if (shared_.options.refusal) return *shared_.options.refusal;
   const auto& fault = fault_of(name);
   if (fault.cut_sending || fault.cut_receiving) {
     connection.close();

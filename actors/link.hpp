@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,7 @@ struct LinkOptions {
   std::chrono::milliseconds max_clock_skew = limits::max_link_clock_skew;
   std::size_t max_buffered_bytes = limits::max_link_buffered_bytes;          ///< per peer
   std::size_t max_handshakes = limits::max_link_handshakes;
+  std::optional<Error> refusal;              ///< no link comes up: whoever shows a certificate is told this
 };
 
 /// Told what happens, one call at a time, on the links' thread: must not block.
@@ -134,5 +136,10 @@ class Links {
   /// Closes everything; link_down for each link that is up. No call of the listener runs after it. May be repeated.
   virtual void stop() = 0;
 };
+
+/// Tells the peers why this node does not start; each warns its listener, so that an operator of the cluster finds it
+/// where everything else is found. Blocks until all were told, or for limits::link_refusal_patience. `options` as the
+/// node's own; it does not listen where they say.
+void tell_why_not(LinkOptions options, std::map<NodeName, LinkPeer> peers, const Error& why);
 
 }  // namespace cairn::actors

@@ -8,12 +8,14 @@
 
 #include <atomic>
 #include <future>
+#include <map>
 #include <random>
 #include <thread>
 
 #include "actors/agent.hpp"
 #include "actors/blocks.hpp"
 #include "actors/directory_service.hpp"
+#include "actors/link.hpp"
 #include "actors/log.hpp"
 #include "actors/peers.hpp"
 #include "actors/router.hpp"
@@ -128,7 +130,11 @@ class RunningNode final : public Node {
     std::random_device random;
     const auto data = std::uint64_t{random()} << 32 | random() | 1;
     auto identity = storage::Identity::open(config_.node.data, config_.node.name, cluster_id_, data);
-    if (!identity) return Error{identity.error().code, "node.data: " + identity.error().message};
+    if (!identity) {
+      const Error why{identity.error().code, "node.data: " + identity.error().message};
+      if (!lone() && why.code != Errc::busy) tell_why_not(link_options(), configured_peers(), why);
+      return why;
+    }
     identity_ = std::move(*identity);
     return {};
   }
@@ -141,18 +147,28 @@ class RunningNode final : public Node {
     return {};
   }
 
+  LinkOptions link_options() const {
+    LinkOptions options;
+    options.self = config_.node.name;
+    options.cluster_id = cluster_id_;
+    options.incarnation = identity_ ? identity_->values().incarnation : 0;
+    options.listen = config_.link.listen;
+    options.certificate = config_.link.certificate;
+    options.key = config_.link.key;
+    options.authority = config_.link.authority;
+    return options;
+  }
+
+  std::map<NodeName, LinkPeer> configured_peers() const {
+    std::map<NodeName, LinkPeer> peers;
+    for (const auto* list : {&config_.cluster.founders, &config_.cluster.join})
+      for (const auto& peer : *list) peers[peer.name.text()] = {peer.address};
+    return peers;
+  }
+
   Result<void> start_peers() {
     std::optional<LinkOptions> options;
-    if (!lone()) {
-      options.emplace();
-      options->self = config_.node.name;
-      options->cluster_id = cluster_id_;
-      options->incarnation = identity_->values().incarnation;
-      options->listen = config_.link.listen;
-      options->certificate = config_.link.certificate;
-      options->key = config_.link.key;
-      options->authority = config_.link.authority;
-    }
+    if (!lone()) options = link_options();
     auto peers = Peers::start(std::move(options), routes_);
     if (!peers) return peers.error();
     peers_ = std::move(*peers);

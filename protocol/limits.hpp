@@ -179,6 +179,7 @@ inline constexpr auto link_silence_timeout = 1s;
 inline constexpr auto link_redial_first = 20ms;                       ///< doubles with every failure
 inline constexpr auto link_redial_most = 2s;
 inline constexpr auto link_dial_patience = 2s;                        ///< for a peer that should dial but may not know
+inline constexpr auto link_refusal_patience = 3s;                     ///< to tell all why a node does not start
 inline constexpr auto max_link_clock_skew = 2s;                       ///< beyond it a warning
 
 }  // namespace cairn::limits

@@ -94,6 +94,17 @@ TEST_F(LinkStrangersTest, AnotherClusterIdIsRefused) {
   EXPECT_TRUE(a.seen->of(LinkEvent::up).empty() && b_.seen->of(LinkEvent::up).empty());
 }
 
+TEST_F(LinkStrangersTest, ANodeThatDoesNotStartSaysWhy) {
+  const Error why{Errc::conflict, "node.data: it is a copy"};
+  tell_why_not(options("a"), {{"a", {"127.0.0.1:1"}}, {"b", {b_.links->address()}}}, why);
+  ASSERT_TRUE(b_.seen->wait(LinkEvent::warning));
+  EXPECT_EQ(b_.seen->last(LinkEvent::warning).peer, "a");
+  EXPECT_THAT(b_.seen->last(LinkEvent::warning).text, HasSubstr("refused by the peer: node.data: it is a copy"));
+  tell_why_not(options("a"), {}, why);
+  tell_why_not(options("a"), {{"gone", {"127.0.0.1:1"}}}, why);
+  EXPECT_TRUE(b_.seen->of(LinkEvent::up).empty());
+}
+
 TEST_F(LinkStrangersTest, WrongHellosAreRefusedWithAReason) {
   auto other_version = hello("a");
   other_version.version = link_version + 1;

@@ -5,12 +5,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
 #include "protocol/certificates.hpp"
 #include "tests/integration/faulty_cluster.hpp"
+#include "tests/links/raw_peer.hpp"
 #include "tests/support/await.hpp"
 #include "tests/support/random.hpp"
 #include "tests/support/small_disk.hpp"
@@ -128,6 +130,33 @@ TEST_F(ClusterDamage, ANodeOfAnotherAuthorityIsRefused) {
   expect_whole();
 }
 
+TEST_F(ClusterDamage, AnotherClusterIdAndAnotherVersionAreRefused) {
+  begin();
+  cluster->add("node-4");
+  const auto authority = cluster->certificates() + "/ca.pem";
+  const auto tls = actors::TlsContext::open("node-4", cluster->certificates() + "/node-4.pem",
+                                            cluster->certificates() + "/node-4.key", authority);
+  const auto id = cluster_id_of(authority);
+  ASSERT_TRUE(tls && id);
+  const auto refusal = [&](const actors::LinkHello& hello) {
+    actors::test::RawPeer peer(cluster->link_address(cluster->follower()), *tls);
+    EXPECT_TRUE(peer.shake_hands());
+    peer.say(actors::ChunkKind::hello, 0, encode(hello));
+    const auto heard = peer.hear();
+    EXPECT_TRUE(heard && heard->first == actors::ChunkKind::refuse);
+    return heard ? actors::decode_refusal(heard->second).message : heard.error().message;
+  };
+  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::system_clock::now().time_since_epoch());
+  const auto clock = static_cast<std::uint64_t>(now.count());
+  EXPECT_THAT(refusal({actors::link_version, "another", "node-4", 1, clock}), HasSubstr("another cluster"));
+  cluster->await_event("another cluster");
+  EXPECT_THAT(refusal({actors::link_version + 1, *id, "node-4", 1, clock}), HasSubstr("versions differ"));
+  cluster->await_event("versions differ");
+  expect_progress("beside strangers");
+  expect_whole();
+}
+
 TEST_F(ClusterDamage, DataOfAnotherClusterIsNotTakenUp) {
   begin();
   const auto follower = cluster->follower();
@@ -139,6 +168,7 @@ TEST_F(ClusterDamage, DataOfAnotherClusterIsNotTakenUp) {
   cluster->launch(follower);
   EXPECT_EQ(cluster->wait_for_end(follower, ProcessCluster::patience), 4);
   EXPECT_THAT(cluster->log(follower), HasSubstr("cluster"));
+  cluster->await_event("refused");
   expect_progress("without it");
   cluster->set_certificates(follower, cluster->certificates());
   cluster->start(follower);
@@ -158,6 +188,7 @@ TEST_F(ClusterDamage, ACopyOfADataDirectoryIsNotStarted) {
   cluster->launch("copy");
   EXPECT_EQ(cluster->wait_for_end("copy", ProcessCluster::patience), 4);
   EXPECT_THAT(cluster->log("copy"), HasSubstr("copy"));
+  cluster->await_event("is a copy of the data of " + follower);
   expect_progress("beside a copy");
   cluster->await_full();
   expect_whole();
