@@ -92,6 +92,7 @@ class LinkHub final : public Links, public LinkConnection::Owner {
   void received(LinkConnection& connection, std::uint8_t channel, Bytes frame) override;
   void ended(LinkConnection& connection, const Error& why) override;
   void gone(LinkConnection& connection) override;
+  void caught_up() override { listener_->caught_up(); }
 
   LinkShared shared_;
   std::shared_ptr<LinkListener> listener_;

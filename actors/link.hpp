@@ -66,6 +66,8 @@ class LinkListener {
   /// Something an operator should see: a clock that is wrong, a peer that is refused or refuses. The same sentence
   /// about the same peer is not repeated until its link was up again.
   virtual void warned(const NodeName& peer, const std::string& sentence) = 0;
+  /// All that a link had to read for now was told.
+  virtual void caught_up() {}
 };
 
 /// Trouble with one peer, on this node's side of the link, for tests. Connections that are up stay so until silence

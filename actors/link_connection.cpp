@@ -147,10 +147,13 @@ void LinkConnection::say(ChunkKind kind, BytesView payload) {
 
 void LinkConnection::wait_readable() {
   socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](error_code code) {
-    const Lock lock(self->busy_);
-    if (self->state_ == State::closed || code == asio::error::operation_aborted) return;
-    self->read_socket();
-    if (self->state_ != State::closed && !self->deaf_) self->wait_readable();
+    {
+      const Lock lock(self->busy_);
+      if (self->state_ == State::closed || code == asio::error::operation_aborted) return;
+      self->read_socket();
+      if (self->state_ != State::closed && !self->deaf_) self->wait_readable();
+    }
+    self->owner_.caught_up();
   });
 }
 

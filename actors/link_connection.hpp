@@ -54,6 +54,8 @@ class LinkConnection : public std::enable_shared_from_this<LinkConnection>, priv
     virtual void ended(LinkConnection& connection, const Error& why) = 0;
     /// Last of all: nothing will be called any more.
     virtual void gone(LinkConnection& connection) = 0;
+    /// All that could be read for now was told. The connection is not locked, and may be gone.
+    virtual void caught_up() = 0;
 
    protected:
     ~Owner() = default;

@@ -3,6 +3,7 @@
 #include <caf/send.hpp>
 
 #include "actors/log.hpp"
+#include "actors/inline_runner.hpp"
 
 namespace cairn::actors {
 namespace {
@@ -60,6 +61,7 @@ class LinkedPeers final : public Peers, public std::enable_shared_from_this<Link
   }
 
   void received(const NodeName& from, std::uint8_t channel, Bytes frame) {
+    received_bytes_ += frame.size();
     switch (static_cast<Channel>(channel)) {
       case Channel::raft:
       case Channel::raft_bulk:
@@ -78,10 +80,23 @@ class LinkedPeers final : public Peers, public std::enable_shared_from_this<Link
     bad(from, {Errc::protocol, "unknown channel " + std::to_string(channel)});
   }
 
+  // Where much comes, links and actors had better work side by side.
+  void caught_up() {
+    if (std::exchange(received_bytes_, 0) <= limits::link_inline_bytes)
+      runner_.run();
+    else
+      runner_.leave();
+  }
+
  private:
   template <class Actor, class Message>
   static void tell(const Actor& actor, Message message) {
     if (actor) caf::anon_send(actor, std::move(message));
+  }
+  /// As tell(), for what somebody waits for.
+  template <class Actor, class Message>
+  void hand(const Actor& actor, Message message) {
+    if (actor) runner_.send(actor, std::move(message));
   }
 
   void bad(const NodeName& from, const Error& why) { log_warning("a frame of {} is dropped: {}", from, why.message); }
@@ -99,7 +114,7 @@ class LinkedPeers final : public Peers, public std::enable_shared_from_this<Link
   void raft(const NodeName& from, BytesView frame) {
     auto decoded = decode_raft_frame(frame);
     if (!decoded) return bad(from, decoded.error());
-    tell(routes_->replica(decoded->shard), RaftReceived{std::move(decoded->message)});
+    hand(routes_->replica(decoded->shard), RaftReceived{std::move(decoded->message)});
   }
 
   void call(const NodeName& from, BytesView frame) {
@@ -116,17 +131,20 @@ class LinkedPeers final : public Peers, public std::enable_shared_from_this<Link
     const auto target = std::visit([](const auto& call) { return call.target; }, decoded->call);
     const auto replica = routes_->replica(cluster::directory::ShardId{target.shard});
     if (!replica) return reply(Answer{{}, Served::not_here, 0, 0});
-    caf::anon_send(replica, RemoteRequest{std::move(decoded->call), std::move(reply)});
+    hand(replica, RemoteRequest{std::move(decoded->call), std::move(reply)});
   }
 
   void answer(const NodeName& from, BytesView frame) {
     auto decoded = decode_answer_frame(frame);
     if (!decoded) return bad(from, decoded.error());
-    tell(routes_->router(), AnswerReceived{from, decoded->request, std::move(decoded->answer)});
+    hand(routes_->router(), AnswerReceived{from, decoded->request, std::move(decoded->answer)});
   }
 
   std::shared_ptr<Routes> routes_;
   std::unique_ptr<Links> links_;
+  // The links' thread only:
+  InlineRunner runner_;
+  std::size_t received_bytes_ = 0;  // since it caught up
 };
 
 // What the links call; it does not keep the peers alive.
@@ -148,6 +166,7 @@ class Listener final : public LinkListener {
     log_warning("link to {}: {}", peer, sentence);
     peers_.warned(peer, sentence);
   }
+  void caught_up() override { peers_.caught_up(); }
 
  private:
   LinkedPeers& peers_;  // stops the links before it goes

@@ -1,5 +1,7 @@
 // The steps of a replica's consensus: what Ready asks for is done or sent to where it is done, and what comes back
 // is put in. The order of things is raft.hpp's.
+#include <algorithm>
+
 #include "actors/clock.hpp"
 #include "actors/errors.hpp"
 #include "actors/log.hpp"
@@ -11,6 +13,18 @@ using cluster::EntryKindInLog;
 
 // Rows are looked up in the batch before the table, so it is kept as small as the processor's cache.
 constexpr std::size_t entries_per_batch = 16;
+
+namespace {
+
+/// Where the messages without entries begin.
+std::vector<cluster::Message>::iterator entries_first(std::vector<cluster::Message>& messages) {
+  return std::ranges::stable_partition(messages, [](const cluster::Message& message) {
+           const auto* append = std::get_if<cluster::Append>(&message.body);
+           return append && !append->entries.empty();
+         }).begin();
+}
+
+}  // namespace
 
 // What has come meanwhile is taken in before, so that one append, one flush and one answer serve all of it.
 void Replica::step_soon() {
@@ -34,12 +48,18 @@ void Replica::pump() {
       for (auto& early : std::exchange(early_, {})) put_in_log(early.proposal, std::move(early.answer));
       continue;
     }
-    for (const auto& message : ready.messages) network_->send(options_.shard, message);
+    // Who waits for what is committed is answered before the others are told that it is, since telling costs as much.
+    const auto later = ready.apply.empty() ? ready.messages.end() : entries_first(ready.messages);
+    const auto send = [&](auto first, auto last) {
+      for (; first != last; ++first) network_->send(options_.shard, *first);
+    };
+    send(ready.messages.begin(), later);
     if (ready.store) {
       held_step_ = std::move(ready.store);
       store_held_step();  // to the disk while what is committed is applied
     }
     if (!ready.apply.empty()) apply(ready.apply);
+    send(later, ready.messages.end());
     answer_reads(ready);
     for (const auto& fetch : ready.fetches) self_->send(store_, FetchEntries{fetch});
     serve_snapshots(ready);

@@ -4,6 +4,7 @@
 #include "actors/clock.hpp"
 #include "actors/errors.hpp"
 #include "actors/log.hpp"
+#include "actors/inline_runner.hpp"
 #include "actors/replica.hpp"
 #include "storage/lmdb.hpp"
 
@@ -11,6 +12,7 @@ namespace cairn::actors {
 namespace {
 
 constexpr std::chrono::milliseconds room_check_interval{200};
+constexpr std::size_t small_step = 2;  // entries
 
 // The log's place on disk with the room that is left there.
 struct Store {
@@ -22,6 +24,7 @@ struct Store {
   std::uint64_t reserve_bytes;
   std::chrono::milliseconds checked_at{-1'000'000};
   bool full = false;
+  InlineRunner runner;
 
   // True when entries may be written. Read-only starts below the reserve and ends a quarter above it, so
   // that a disk at the brink does not flap.
@@ -36,6 +39,15 @@ struct Store {
       full ? log_error("replica: {} bytes of disk left, under the reserve of {}: read-only", *free, reserve_bytes)
            : log_info("replica: {} bytes of disk left: writable again", *free);
     return !full;
+  }
+
+  // After a small step nothing else may be on its way here, and the replica runs at once; else it gets the disk's next
+  // step ready meanwhile.
+  void store_step(const cluster::StoreStep& step) {
+    auto stored = write(step);
+    if (step.entries.size() > small_step) return self->send(replica, std::move(stored));
+    runner.send(replica, std::move(stored));
+    runner.run();
   }
 
   Stored write(const cluster::StoreStep& step) {
@@ -94,10 +106,10 @@ ShardStoreActor::behavior_type shard_store(ShardStoreActor::pointer self, Replic
                                            std::shared_ptr<storage::ShardStore> store,
                                            std::shared_ptr<storage::Disk> disk, storage::ReplicaFolder folder,
                                            std::uint64_t reserve_bytes) {
-  auto state = std::make_shared<Store>(
-      Store{self, replica, std::move(store), std::move(disk), std::move(folder), reserve_bytes});
+  auto state =
+      std::make_shared<Store>(self, replica, std::move(store), std::move(disk), std::move(folder), reserve_bytes);
   return {
-      [self, state, replica](const StoreEntries& message) { self->send(replica, state->write(message.step)); },
+      [state](const StoreEntries& message) { state->store_step(message.step); },
       [self, state, replica](const CompactLog& message) {
         if (state->done(state->store->compact(message.index))) self->send(replica, LogCompacted{message.index});
       },

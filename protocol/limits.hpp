@@ -169,6 +169,7 @@ inline constexpr std::size_t max_link_frame_bytes = 48u << 20;        ///< above
 inline constexpr std::size_t link_chunk_bytes = 64u << 10;            ///< the most that bulk is ahead of a small frame
 inline constexpr std::size_t link_batch_bytes = 64u << 10;            ///< small frames that share one TLS write
 inline constexpr auto link_send_here_pause = 100us;                  ///< between small frames sent by their own senders
+inline constexpr std::size_t link_inline_bytes = 4u << 10;            ///< read at once, whose actors run on its thread
 inline constexpr std::size_t max_link_buffered_bytes = 64u << 20;     ///< per peer, accepted and not yet sent
 inline constexpr std::size_t max_link_control_bytes = 1'024;          ///< a hello, a refusal
 inline constexpr std::size_t max_link_handshakes = 256;               ///< not yet authenticated; the oldest goes

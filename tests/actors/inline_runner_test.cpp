@@ -1,0 +1,129 @@
+// Which thread runs an actor that a thread without workers of its own has a message for.
+#include "actors/inline_runner.hpp"
+
+#include <gtest/gtest.h>
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/event_based_actor.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "actors/scheduler.hpp"
+#include "tests/support/events.hpp"
+
+namespace cairn::actors {
+namespace {
+
+using Threads = cairn::test::Events<std::thread::id>;
+
+struct Workers : caf::actor_system_config {
+  Workers() {
+    set("scheduler.max-threads", 2);
+    module_factories.push_back(
+        [](caf::actor_system& system) -> caf::actor_system::module* { return Scheduler::make(system, {}); });
+  }
+};
+
+class InlineRunnerTest : public testing::Test {
+ protected:
+  ~InlineRunnerTest() override {
+    system_.await_all_actors_done();
+  }
+
+  /// Says where it ran, passes the number on to `next` and ends. It waits for its first message unborn, so that whoever
+  /// has that one wakes it.
+  caf::actor once(std::vector<caf::actor> next = {}) {
+    return system_.spawn<caf::lazy_init>([this, next](caf::event_based_actor* self) -> caf::behavior {
+      return {[this, next, self](int number) {
+        ran_.add(std::this_thread::get_id());
+        for (const auto& one : next) self->send(one, number);
+        self->quit();
+      }};
+    });
+  }
+  std::size_t ran_here() const {
+    const auto all = ran_.all();
+    return static_cast<std::size_t>(std::count(all.begin(), all.end(), std::this_thread::get_id()));
+  }
+
+  Workers config_;
+  caf::actor_system system_{config_};
+  Threads ran_;
+};
+
+TEST_F(InlineRunnerTest, WhoWaitedRunsHereAtOnce) {
+  InlineRunner runner;
+  runner.send(once(), 1);
+  EXPECT_TRUE(ran_.all().empty());
+  runner.run();
+  EXPECT_EQ(ran_here(), 1u);
+  runner.run();
+  EXPECT_EQ(ran_.all().size(), 1u);
+}
+
+TEST_F(InlineRunnerTest, WhoIsWokenFirstFollowsHereAndTheOthersElsewhere) {
+  InlineRunner runner;
+  const auto first = once();
+  const auto other = once();
+  runner.send(once({first, other}), 1);
+  runner.run();
+  ASSERT_TRUE(ran_.wait_count(3));
+  EXPECT_EQ(ran_here(), 2u);
+}
+
+TEST_F(InlineRunnerTest, OfTwoThatAreToldOneRunsHere) {
+  InlineRunner runner;
+  runner.send(once(), 1);
+  runner.send(once(), 1);
+  runner.run();
+  ASSERT_TRUE(ran_.wait_count(2));
+  EXPECT_EQ(ran_here(), 1u);
+}
+
+TEST_F(InlineRunnerTest, WhatIsLeftIsTheWorkers) {
+  std::optional<InlineRunner> runner(std::in_place);
+  runner->send(once(), 1);
+  runner->leave();
+  ASSERT_TRUE(ran_.wait_count(1));
+  runner->send(once(), 1);
+  runner.reset();
+  ASSERT_TRUE(ran_.wait_count(2));
+  EXPECT_EQ(ran_here(), 0u);
+}
+
+TEST_F(InlineRunnerTest, AChainGoesOnElsewhereAfterAFewTurns) {
+  constexpr std::size_t links = 100;
+  auto chain = once();
+  for (std::size_t i = 1; i < links; ++i) chain = once({chain});
+  InlineRunner runner;
+  runner.send(chain, 1);
+  runner.run();
+  ASSERT_TRUE(ran_.wait_count(links));
+  EXPECT_GE(ran_here(), 1u);
+  EXPECT_LT(ran_here(), 10u);
+}
+
+TEST_F(InlineRunnerTest, WhoAlwaysHasMoreToDoGoesOnElsewhere) {
+  std::atomic<std::uint64_t> count = 0;
+  const auto busy = system_.spawn<caf::lazy_init>([&](caf::event_based_actor* self) -> caf::behavior {
+    return {[&, self](int number) {
+      if (++count == 10'000) ran_.add(std::this_thread::get_id());
+      self->send(self, number);
+    }};
+  });
+  InlineRunner runner;
+  runner.send(busy, 1);
+  runner.run();
+  EXPECT_TRUE(ran_.wait_count(1));
+  EXPECT_EQ(ran_here(), 0u);
+  caf::anon_send_exit(busy, caf::exit_reason::kill);
+  runner.send(busy, 1);
+  runner.run();
+}
+
+}  // namespace
+}  // namespace cairn::actors
