@@ -3,13 +3,14 @@
 // command that meets a bad row leaves no trace. One thread.
 #pragma once
 
+#include "storage/row_walk.hpp"
 #include "storage/table.hpp"
 
 namespace cairn::cluster {
 
 class RowTransaction final : public storage::RowReader {
  public:
-  using Visit = std::function<bool(BytesView, BytesView)>;
+  using Visit = storage::VisitRow;
 
   RowTransaction(storage::RowReader& stored, storage::WriteBatch& batch)
       : stored_(stored), batch_(batch) {}
@@ -25,6 +26,8 @@ class RowTransaction final : public storage::RowReader {
   void commit();
 
  private:
+  Result<void> scan(BytesView from, BytesView to, const Visit& visit, storage::Direction direction);
+
   storage::RowReader& stored_;
   storage::WriteBatch& batch_;
   storage::WriteBatch own_;

@@ -2,15 +2,16 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <iterator>
+#include <optional>
 
 #include "protocol/codec.hpp"
 #include "protocol/digest.hpp"
+#include "storage/row_walk.hpp"
 
 namespace cairn::storage {
 namespace {
 
-using Visit = std::function<bool(BytesView, BytesView)>;
+using Visit = VisitRow;
 
 // The table's own rows sort before all others: keys that begin with a zero byte.
 const Bytes meta_key{"\0applied", 8};
@@ -57,13 +58,14 @@ class OverlayCheckpoint : public Checkpoint {
     const auto position = Writer().u64(frozen_->applied).take();
     seal_row_into(stored, meta_key, position);
     CAIRN_TRY((*transaction)->put(meta_key, stored));
-    for (const auto* row : frozen_->rows.changes()) {
-      if (!row->value) {
-        CAIRN_TRY((*transaction)->erase(row->key));
+    for (RowWalk walk(frozen_->rows); const auto* row = walk.row(); walk.step()) {
+      const auto value = row->value();
+      if (!value) {
+        CAIRN_TRY((*transaction)->erase(row->key()));
         continue;
       }
-      seal_row_into(stored, row->key, *row->value);
-      CAIRN_TRY((*transaction)->put(row->key, stored));
+      seal_row_into(stored, row->key(), *value);
+      CAIRN_TRY((*transaction)->put(row->key(), stored));
     }
     return (*transaction)->commit();
   }
@@ -72,73 +74,6 @@ class OverlayCheckpoint : public Checkpoint {
   std::shared_ptr<OrderedStore> store_;
   std::shared_ptr<const Frozen> frozen_;
 };
-
-/// Walks the rows of two overlays as one, in either direction; `newer` wins where both have a key.
-template <class Iterator>
-class OverlayWalk {
- public:
-  struct Side {
-    Iterator at, end;
-  };
-  OverlayWalk(Side newer, Side older, bool forwards)
-      : newer_(newer), older_(older), forwards_(forwards) {}
-
-  /// The next row, or null at the end.
-  const WriteBatch::Row* peek() const {
-    if (newer_.at == newer_.end && older_.at == older_.end) return nullptr;
-    if (older_.at == older_.end) return *newer_.at;
-    if (newer_.at == newer_.end) return *older_.at;
-    return precedes((*older_.at)->key, (*newer_.at)->key) ? *older_.at : *newer_.at;
-  }
-
-  void step() {
-    const auto& key = peek()->key;
-    const bool older_has = older_.at != older_.end && (*older_.at)->key == key;
-    const bool newer_has = newer_.at != newer_.end && (*newer_.at)->key == key;
-    if (older_has) ++older_.at;
-    if (newer_has) ++newer_.at;
-  }
-
-  bool precedes(BytesView a, BytesView b) const { return forwards_ ? a < b : b < a; }
-
- private:
-  Side newer_, older_;
-  bool forwards_;
-};
-
-/// Shows the rows of `walk` and, between them, those that `scan_store` feeds it, to `visit`.
-template <class Walk, class ScanStore>
-Result<void> merge_scan(Walk walk, const Visit& visit, const ScanStore& scan_store) {
-  bool stopped = false;
-  std::optional<Error> damage;
-  const auto show_overlay_before = [&](const BytesView* bound) {
-    while (const auto* row = walk.peek()) {
-      if (bound != nullptr && !walk.precedes(row->key, *bound)) break;
-      if (row->value && !visit(row->key, *row->value)) stopped = true;
-      walk.step();
-      if (stopped) return;
-    }
-  };
-  CAIRN_TRY(scan_store([&](BytesView key, BytesView stored) {
-    show_overlay_before(&key);
-    if (stopped) return false;
-    if (const auto* row = walk.peek(); row != nullptr && row->key == key) {
-      if (row->value && !visit(row->key, *row->value)) stopped = true;
-      walk.step();
-      return !stopped;
-    }
-    const auto value = open_row(key, stored);
-    if (!value.ok()) {
-      damage = value.error();
-      return false;
-    }
-    if (!visit(key, *value)) stopped = true;
-    return !stopped;
-  }));
-  if (damage) return *damage;
-  if (!stopped) show_overlay_before(nullptr);
-  return {};
-}
 
 class OverlayTable : public Table {
  public:
@@ -151,9 +86,9 @@ class OverlayTable : public Table {
 
   Result<std::optional<Bytes>> get(BytesView key) override {
     require_user_key(key);
-    if (const auto* row = active_.find(key)) return row->value;
+    if (const auto* row = active_.find(key)) return copied(row->value());
     if (frozen_)
-      if (const auto* row = frozen_->rows.find(key)) return row->value;
+      if (const auto* row = frozen_->rows.find(key)) return copied(row->value());
     CAIRN_TRY(hold_snapshot());
     const auto stored = snapshot_->get(key);
     if (!stored.ok()) return stored.error();
@@ -164,28 +99,11 @@ class OverlayTable : public Table {
   }
 
   Result<void> scan(BytesView from, BytesView to, const Visit& visit) override {
-    from = std::max(from, first_user_key);
-    if (!to.empty() && to <= from) return {};
-    CAIRN_TRY(hold_snapshot());
-    using Walk = OverlayWalk<WriteBatch::Changes::const_iterator>;
-    const auto range = [&](const WriteBatch::Changes& rows) {
-      return Walk::Side{rows.lower_bound(from), to.empty() ? rows.end() : rows.lower_bound(to)};
-    };
-    return merge_scan(Walk(range(active_.changes()), range(frozen_rows()), true), visit,
-                      [&](const Visit& row) { return snapshot_->scan(from, to, row); });
+    return scan(from, to, visit, Direction::forwards);
   }
 
   Result<void> scan_back(BytesView from, BytesView to, const Visit& visit) override {
-    from = std::max(from, first_user_key);
-    if (!to.empty() && to <= from) return {};
-    CAIRN_TRY(hold_snapshot());
-    using Walk = OverlayWalk<WriteBatch::Changes::const_reverse_iterator>;
-    const auto range = [&](const WriteBatch::Changes& rows) {
-      const auto last = to.empty() ? rows.end() : rows.lower_bound(to);
-      return Walk::Side{std::make_reverse_iterator(last), std::make_reverse_iterator(rows.lower_bound(from))};
-    };
-    return merge_scan(Walk(range(active_.changes()), range(frozen_rows()), false), visit,
-                      [&](const Visit& row) { return snapshot_->scan_back(from, to, row); });
+    return scan(from, to, visit, Direction::backwards);
   }
 
   void apply(WriteBatch&& batch, std::uint64_t applied) override {
@@ -205,7 +123,7 @@ class OverlayTable : public Table {
     if (applied_ == checkpointed_ && active_.empty()) return nullptr;
     frozen_ = std::make_shared<Frozen>();
     frozen_->rows = std::exchange(active_, {});
-    frozen_->rows.changes();  // in order before the checkpoint's thread walks them, too
+    frozen_->rows.order();  // before the checkpoint's thread walks them, too
     frozen_->applied = applied_;
     return std::make_shared<OverlayCheckpoint>(store_, frozen_);
   }
@@ -237,9 +155,20 @@ class OverlayTable : public Table {
   Result<std::uint64_t> store_bytes() override { return store_->used_bytes(); }
 
  private:
-  const WriteBatch::Changes& frozen_rows() const {
-    static const WriteBatch::Changes none;
-    return frozen_ ? frozen_->rows.changes() : none;
+  Result<void> scan(BytesView from, BytesView to, const Visit& visit, Direction direction) {
+    static const WriteBatch none;
+    from = std::max(from, first_user_key);
+    if (!to.empty() && to <= from) return {};
+    CAIRN_TRY(hold_snapshot());
+    return scan_rows(RowWalk({&active_, frozen_ ? &frozen_->rows : &none}, from, to, direction), visit, open_row,
+                     [&](const Visit& row) {
+                       return direction == Direction::forwards ? snapshot_->scan(from, to, row)
+                                                               : snapshot_->scan_back(from, to, row);
+                     });
+  }
+
+  static std::optional<Bytes> copied(std::optional<BytesView> value) {
+    return value ? std::optional<Bytes>(*value) : std::nullopt;
   }
 
   // A newer view than the last one is as good: what a checkpoint has moved to the store meanwhile

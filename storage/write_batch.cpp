@@ -1,8 +1,12 @@
 #include "storage/write_batch.hpp"
 
+#include <endian.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
+#include <new>
 #include <utility>
 
 #include "protocol/codec.hpp"
@@ -16,12 +20,12 @@ constexpr std::size_t rows_without_slots = 8;
 constexpr std::size_t first_slots = 64;
 // So many are put in order at once, so that whoever walks them never waits long.
 constexpr std::size_t max_unordered_rows = 4'096;
-// What a row, its two strings and its share of the slots take beside the bytes themselves.
-constexpr std::uint64_t row_bytes = 180;
-
-std::uint64_t cost(const WriteBatch::Row& row) {
-  return row_bytes + row.key.size() + (row.value ? row.value->size() : 0);
-}
+// A run is put together with the next once it is not this many times larger: a row moves few times, and runs are few.
+constexpr std::size_t run_growth = 4;
+// What a row and its share of the slots, the runs and what lists them takes beside its key and value.
+constexpr std::uint64_t row_bytes = 150;
+// Of a value, so that one which counts up mostly stays where it is.
+constexpr std::size_t room_step = 8;
 
 std::uint64_t mixed(std::uint64_t a, std::uint64_t b) {
   const auto product = static_cast<unsigned __int128>(a) * b;
@@ -50,14 +54,72 @@ std::uint64_t hash_of(BytesView key) {
   return mixed(hash, secret.a | 1);
 }
 
+WriteBatch::Place place_of(const WriteBatch::Row& row) {
+  WriteBatch::Place place{{}, &row};
+  auto key = row.key();
+  for (auto& bytes : place.words) {
+    const auto size = std::min<std::size_t>(key.size(), sizeof bytes);
+    bytes = be64toh(word(key.data(), size));
+    key.remove_prefix(size);
+  }
+  return place;
+}
+
 }  // namespace
+
+// Rows.
+
+WriteBatch::Row::Row(BytesView key, std::uint64_t hash, std::uint32_t room)
+    : hash_(hash), key_size_(static_cast<std::uint32_t>(key.size())), room_(room) {
+  std::memcpy(text(), key.data(), key.size());
+}
+
+WriteBatch::OwnRow WriteBatch::Row::make(BytesView key, std::optional<BytesView> value, std::uint64_t hash) {
+  const auto room = value ? (value->size() + room_step - 1) / room_step * room_step : 0;
+  OwnRow row(new (::operator new(sizeof(Row) + key.size() + room)) Row(key, hash, static_cast<std::uint32_t>(room)));
+  row->set(value);
+  return row;
+}
+
+void WriteBatch::End::operator()(Row* row) const {
+  row->~Row();
+  ::operator delete(row);
+}
+
+void WriteBatch::Row::set(std::optional<BytesView> value) {
+  erased_ = !value;
+  value_size_ = value ? static_cast<std::uint32_t>(value->size()) : 0;
+  if (value_size_ == 0) return;
+  // The new value may be a part of the old one.
+  if (value_size_ <= room_) {
+    std::memmove(larger_ ? larger_.get() : text() + key_size_, value->data(), value_size_);
+    return;
+  }
+  auto larger = std::make_unique_for_overwrite<char[]>(value_size_);
+  std::memcpy(larger.get(), value->data(), value_size_);
+  larger_ = std::move(larger);
+  room_ = value_size_;
+}
+
+std::uint64_t WriteBatch::Row::cost() const { return row_bytes + key_size_ + value_size_; }
+
+// Finding.
+
+WriteBatch& WriteBatch::operator=(WriteBatch&& other) noexcept {
+  rows_ = std::exchange(other.rows_, {});
+  slots_ = std::exchange(other.slots_, {});
+  runs_ = std::exchange(other.runs_, {});
+  ordered_ = std::exchange(other.ordered_, 0);
+  bytes_ = std::exchange(other.bytes_, 0);
+  return *this;
+}
 
 void WriteBatch::take_in(WriteBatch&& newer) {
   if (empty()) std::swap(*this, newer);
   for (auto& row : newer.rows_) {
-    if (auto* there = find(row->key, row->hash)) {
-      bytes_ += cost(*row) - cost(*there);
-      there->value = std::move(row->value);
+    if (auto* there = find(row->key(), row->hash_)) {
+      bytes_ += row->cost() - there->cost();
+      there->set(row->value());
     } else {
       add(std::move(row));
     }
@@ -70,28 +132,27 @@ const WriteBatch::Row* WriteBatch::find(BytesView key) const { return empty() ? 
 WriteBatch::Row* WriteBatch::find(BytesView key, std::uint64_t hash) const {
   if (slots_.empty()) {
     for (const auto& row : rows_)
-      if (row->hash == hash && row->key == key) return row.get();
+      if (row->hash_ == hash && row->key() == key) return row.get();
     return nullptr;
   }
   const auto mask = slots_.size() - 1;
   for (auto at = hash & mask; slots_[at].row; at = (at + 1) & mask)
-    if (slots_[at].hash == hash && slots_[at].row->key == key) return slots_[at].row;
+    if (slots_[at].hash == hash && slots_[at].row->key() == key) return slots_[at].row;
   return nullptr;
 }
 
 void WriteBatch::set(BytesView key, std::optional<BytesView> value) {
   if (key.empty() || key.front() == '\0') std::abort();
   const auto hash = hash_of(key);
-  auto owned = value ? std::optional<Bytes>(*value) : std::nullopt;
   auto* there = find(key, hash);
-  if (!there) return add(std::make_unique<Row>(Row{Bytes(key), std::move(owned), hash}));
-  bytes_ -= cost(*there);
-  there->value = std::move(owned);
-  bytes_ += cost(*there);
+  if (!there) return add(Row::make(key, value, hash));
+  bytes_ -= there->cost();
+  there->set(value);
+  bytes_ += there->cost();
 }
 
-void WriteBatch::add(std::unique_ptr<Row> row) {
-  bytes_ += cost(*row);
+void WriteBatch::add(OwnRow row) {
+  bytes_ += row->cost();
   rows_.push_back(std::move(row));
   if (slots_.empty() ? rows_.size() > rows_without_slots : rows_.size() > slots_.size() / 2) {
     slots_.assign(std::max(first_slots, 2 * slots_.size()), {});
@@ -99,30 +160,43 @@ void WriteBatch::add(std::unique_ptr<Row> row) {
   } else if (!slots_.empty()) {
     put_in_slot(*rows_.back());
   }
-  if (rows_.size() - ordered_.size() >= max_unordered_rows) order();
+  if (rows_.size() - ordered_ >= max_unordered_rows) order();
 }
 
 void WriteBatch::put_in_slot(Row& row) {
   const auto mask = slots_.size() - 1;
-  auto at = row.hash & mask;
+  auto at = row.hash_ & mask;
   while (slots_[at].row) at = (at + 1) & mask;
-  slots_[at] = {row.hash, &row};
+  slots_[at] = {row.hash_, &row};
 }
 
-const WriteBatch::Changes& WriteBatch::changes() const {
+// Order.
+
+bool WriteBatch::Before::operator()(const Place& a, const Place& b) const {
+  return a.words != b.words ? a.words < b.words : a.row->key() < b.row->key();
+}
+
+const std::vector<std::shared_ptr<const WriteBatch::Run>>& WriteBatch::runs() const {
   order();
-  return ordered_;
+  return runs_;
 }
 
-// Rows of one account and kind mostly come one after the other, so that sorted ones find their place near the last.
+// Whoever walks a run keeps it as it is.
 void WriteBatch::order() const {
-  if (ordered_.size() == rows_.size()) return;
-  std::vector<const Row*> fresh;
-  fresh.reserve(rows_.size() - ordered_.size());
-  for (auto at = ordered_.size(); at < rows_.size(); ++at) fresh.push_back(rows_[at].get());
+  if (ordered_ == rows_.size()) return;
+  Run fresh;
+  fresh.reserve(rows_.size() - ordered_);
+  for (; ordered_ < rows_.size(); ++ordered_) fresh.push_back(place_of(*rows_[ordered_]));
   std::sort(fresh.begin(), fresh.end(), Before());
-  auto near = ordered_.end();
-  for (const auto* row : fresh) near = std::next(ordered_.insert(near, row));
+  while (!runs_.empty() && runs_.back()->size() < run_growth * fresh.size()) {
+    Run both;
+    both.reserve(runs_.back()->size() + fresh.size());
+    std::merge(runs_.back()->begin(), runs_.back()->end(), fresh.begin(), fresh.end(), std::back_inserter(both),
+               Before());
+    fresh = std::move(both);
+    runs_.pop_back();
+  }
+  runs_.push_back(std::make_shared<const Run>(std::move(fresh)));
 }
 
 }  // namespace cairn::storage

@@ -1,11 +1,12 @@
 // Changes of rows in memory: found by a hash of the key, since a commit looks up far more rows than it walks, and put
-// in key order only when they are walked. One thread; any threads once changes() was called and nobody changes them.
+// in key order only when they are walked. One thread; any threads once order() was called and nobody changes them.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <set>
+#include <utility>
 #include <vector>
 
 #include "protocol/bytes.hpp"
@@ -13,22 +14,25 @@
 namespace cairn::storage {
 
 /// Changes that take effect together. The last one for a key wins. Keys are not empty and do not begin with a zero
-/// byte: those are a table's own.
+/// byte: those are a table's own. Keys and values are below 4 GiB.
 class WriteBatch {
  public:
-  struct Row {
-    Bytes key;
-    std::optional<Bytes> value;  ///< nothing: the row is erased
-    std::uint64_t hash;
+  class Row;
+  /// A row and the beginning of its key as numbers, so that most rows are compared without being looked at.
+  struct Place {
+    std::array<std::uint64_t, 3> words;
+    const Row* row;
   };
-  /// In key order, found by a row or a key.
   struct Before {
-    using is_transparent = void;
-    bool operator()(const Row* a, const Row* b) const { return a->key < b->key; }
-    bool operator()(const Row* row, BytesView key) const { return row->key < key; }
-    bool operator()(BytesView key, const Row* row) const { return key < row->key; }
+    bool operator()(const Place& a, const Place& b) const;
   };
-  using Changes = std::set<const Row*, Before>;
+  /// In key order.
+  using Run = std::vector<Place>;
+
+  WriteBatch() = default;
+  /// Empties `other`.
+  WriteBatch(WriteBatch&& other) noexcept { *this = std::move(other); }
+  WriteBatch& operator=(WriteBatch&& other) noexcept;
 
   void put(BytesView key, BytesView value) { set(key, value); }
   void erase(BytesView key) { set(key, std::nullopt); }
@@ -37,14 +41,22 @@ class WriteBatch {
   void clear() { *this = {}; }
 
   bool empty() const { return rows_.empty(); }
+  std::size_t size() const { return rows_.size(); }
   /// Memory that the rows take. Approximate.
   std::uint64_t bytes() const { return bytes_; }
-  /// Null: this batch does not touch the key.
+  /// Null: this batch does not touch the key. Valid until the batch ends or is taken in; its value, until it changes.
   const Row* find(BytesView key) const;
-  /// Valid until the next change.
-  const Changes& changes() const;
+
+  /// Puts in order what is not yet.
+  void order() const;
+  /// All rows, each in one run. What is put in after a call is in no run before the next.
+  const std::vector<std::shared_ptr<const Run>>& runs() const;
 
  private:
+  struct End {
+    void operator()(Row* row) const;
+  };
+  using OwnRow = std::unique_ptr<Row, End>;
   struct Slot {
     std::uint64_t hash = 0;
     Row* row = nullptr;  // null: free
@@ -52,14 +64,44 @@ class WriteBatch {
 
   void set(BytesView key, std::optional<BytesView> value);
   Row* find(BytesView key, std::uint64_t hash) const;
-  void add(std::unique_ptr<Row> row);
+  void add(OwnRow row);
   void put_in_slot(Row& row);
-  void order() const;
 
-  std::vector<std::unique_ptr<Row>> rows_;
+  std::vector<OwnRow> rows_;
   std::vector<Slot> slots_;  // a power of two of them, at most half of them taken; none for a few rows
-  mutable Changes ordered_;  // the first of rows_
+  mutable std::vector<std::shared_ptr<const Run>> runs_;  // each larger than the next
+  mutable std::size_t ordered_ = 0;                       // of rows_, those that are in runs_
   std::uint64_t bytes_ = 0;
+};
+
+/// The change of one row. It, its key and its first value are one piece of memory.
+class WriteBatch::Row {
+ public:
+  Row(const Row&) = delete;
+  Row& operator=(const Row&) = delete;
+
+  BytesView key() const { return {text(), key_size_}; }
+  /// Nothing: the row is erased.
+  std::optional<BytesView> value() const {
+    return erased_ ? std::nullopt : std::optional(BytesView(larger_ ? larger_.get() : text() + key_size_, value_size_));
+  }
+
+ private:
+  friend class WriteBatch;
+
+  static OwnRow make(BytesView key, std::optional<BytesView> value, std::uint64_t hash);
+  Row(BytesView key, std::uint64_t hash, std::uint32_t room);
+  void set(std::optional<BytesView> value);
+  std::uint64_t cost() const;
+  const char* text() const { return reinterpret_cast<const char*>(this + 1); }
+  char* text() { return reinterpret_cast<char*>(this + 1); }
+
+  std::uint64_t hash_;
+  std::unique_ptr<char[]> larger_;  // a value that did not fit into the room behind the key
+  std::uint32_t key_size_;
+  std::uint32_t room_;  // of larger_, or behind the key
+  std::uint32_t value_size_ = 0;
+  bool erased_ = true;
 };
 
 }  // namespace cairn::storage

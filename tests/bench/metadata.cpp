@@ -8,6 +8,7 @@
 #include "actors/node.hpp"
 #include "cluster/metadata_machine.hpp"
 #include "storage/memory_store.hpp"
+#include "storage/row_walk.hpp"
 #include "tests/bench/support/measure.hpp"
 #include "tests/bench/support/plain_disk.hpp"
 #include "tests/bench/support/postgres.hpp"
@@ -49,7 +50,8 @@ std::vector<RowSize> rows_of_a_commit() {
     storage::WriteBatch batch;
     auto applied = need(machine.apply(command, batch), "apply");
     std::vector<std::pair<Bytes, std::optional<Bytes>>> written;
-    for (const auto* row : batch.changes()) written.emplace_back(row->key, row->value);
+    for (storage::RowWalk walk(batch); const auto* row = walk.row(); walk.step())
+      written.emplace_back(row->key(), row->value());
     table->apply(std::move(batch), ++index);
     return std::pair(std::move(applied.result), std::move(written));
   };

@@ -7,6 +7,7 @@
 #include "cluster/metadata_machine.hpp"
 #include "protocol/digest.hpp"
 #include "storage/memory_store.hpp"
+#include "storage/row_walk.hpp"
 
 namespace cairn::cluster {
 
@@ -38,11 +39,11 @@ class MapRows : public storage::RowReader {
   }
 
   void apply(storage::WriteBatch& batch) {
-    for (const auto* row : batch.changes()) {
-      if (row->value)
-        rows[row->key] = *row->value;
+    for (storage::RowWalk walk(batch); const auto* row = walk.row(); walk.step()) {
+      if (const auto value = row->value())
+        rows[Bytes(row->key())] = *value;
       else
-        rows.erase(row->key);
+        rows.erase(Bytes(row->key()));
     }
     batch.clear();
   }

@@ -237,7 +237,7 @@ TEST_F(TrashChanges, LargeTreesAreWorkedOffInBoundedSteps) {
     storage::WriteBatch batch;
     const auto result = shard.run_in(Tick{Shard::day_millis, Shard::day_millis}, batch).result;
     // A row of work changes at most a name, an entry, its queue row and its block counts.
-    EXPECT_LE(batch.changes().size(), 5 * limits::max_purge_per_tick);
+    EXPECT_LE(batch.size(), 5 * limits::max_purge_per_tick);
     shard.rows.apply(batch);
     more = std::get<TickDone>(result).more;
     if (ticks % 4 == 0) shard.expect_sound();

@@ -28,7 +28,7 @@ std::optional<Put> decode_put(BytesView bytes) {
 }
 
 std::uint64_t KvMachine::number(BytesView key, const storage::WriteBatch& batch) {
-  if (const auto* changed = batch.find(key)) return changed->value ? Reader(*changed->value).varint() : 0;
+  if (const auto* changed = batch.find(key)) return changed->value() ? Reader(*changed->value()).varint() : 0;
   const auto row = rows_.get(key).value();
   return row ? Reader(*row).varint() : 0;
 }
@@ -36,7 +36,7 @@ std::uint64_t KvMachine::number(BytesView key, const storage::WriteBatch& batch)
 PutResult KvMachine::apply(const Put& put, storage::WriteBatch& batch) {
   const auto kept_key = row_key('r', put.client);
   Bytes kept;
-  if (const auto* changed = batch.find(kept_key)) kept = changed->value.value_or(Bytes());
+  if (const auto* changed = batch.find(kept_key)) kept = changed->value().value_or(BytesView());
   else if (auto row = rows_.get(kept_key).value()) kept = *row;
   if (!kept.empty()) {
     Reader in(kept);

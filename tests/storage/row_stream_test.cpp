@@ -5,6 +5,7 @@
 
 #include "protocol/codec.hpp"
 #include "storage/memory_store.hpp"
+#include "storage/row_walk.hpp"
 #include "tests/support/random.hpp"
 
 namespace cairn::storage {
@@ -67,8 +68,9 @@ TEST(RowStream, BringsAllRowsButTheTablesOwn) {
   EXPECT_TRUE(writer.finished());
   EXPECT_GT(writer.take_added(), 200u * 30);
   EXPECT_EQ(writer.take_added(), 0u);
-  ASSERT_EQ(batch.changes().size(), 200u);
-  for (const auto* row : batch.changes()) EXPECT_EQ(rows.table->get(row->key).value(), row->value) << row->key;
+  ASSERT_EQ(batch.size(), 200u);
+  for (RowWalk walk(batch); const auto* row = walk.row(); walk.step())
+    EXPECT_EQ(rows.table->get(row->key()).value(), row->value()) << row->key();
 }
 
 TEST(RowStream, OfNoRowsEndsAtOnce) {

@@ -14,14 +14,16 @@ using Expected = std::map<Bytes, std::optional<Bytes>>;
 
 Expected rows_of(const WriteBatch& batch) {
   Expected rows;
-  const Bytes* last = nullptr;
-  for (const auto* row : batch.changes()) {
-    if (last) {
-      EXPECT_LT(*last, row->key);
+  for (const auto& run : batch.runs()) {
+    for (std::size_t i = 0; i < run->size(); ++i) {
+      const auto& row = *(*run)[i].row;
+      if (i > 0) {
+        EXPECT_LT((*run)[i - 1].row->key(), row.key());
+      }
+      EXPECT_TRUE(rows.emplace(row.key(), row.value()).second) << row.key() << " is in two runs";
     }
-    last = &row->key;
-    rows[row->key] = row->value;
   }
+  EXPECT_EQ(rows.size(), batch.size());
   return rows;
 }
 
@@ -31,16 +33,48 @@ TEST(WriteBatch, TheLastChangeOfAKeyWins) {
   EXPECT_EQ(batch.find("a"), nullptr);
   batch.put("a", "1");
   batch.put("a", "2");
-  EXPECT_EQ(batch.find("a")->value, "2");
+  EXPECT_EQ(batch.find("a")->value(), "2");
   batch.erase("a");
   ASSERT_NE(batch.find("a"), nullptr);
-  EXPECT_EQ(batch.find("a")->value, std::nullopt);
+  EXPECT_EQ(batch.find("a")->value(), std::nullopt);
   batch.put("a", "3");
-  EXPECT_EQ(batch.find("a")->value, "3");
-  EXPECT_EQ(batch.changes().size(), 1u);
+  EXPECT_EQ(batch.find("a")->value(), "3");
+  EXPECT_EQ(batch.size(), 1u);
   batch.clear();
   EXPECT_TRUE(batch.empty());
-  EXPECT_TRUE(batch.changes().empty());
+  EXPECT_TRUE(batch.runs().empty());
+}
+
+TEST(WriteBatch, AValueMayGrowShrinkAndBeAPartOfTheLast) {
+  WriteBatch batch;
+  for (const std::size_t size : {3, 8, 9, 1'000, 0, 5, 1'001, 7}) {
+    batch.put("a", Bytes(size, 'v'));
+    EXPECT_EQ(batch.find("a")->value(), Bytes(size, 'v'));
+  }
+  batch.put("a", "0123456789");
+  batch.put("a", batch.find("a")->value()->substr(2, 7));
+  EXPECT_EQ(batch.find("a")->value(), "2345678");
+}
+
+TEST(WriteBatch, IsEmptyOnceItWasMoved) {
+  WriteBatch batch;
+  for (int i = 0; i < 100; ++i) batch.put("key" + std::to_string(i), "v");
+  EXPECT_EQ(batch.runs().size(), 1u);
+  const WriteBatch other = std::move(batch);
+  EXPECT_EQ(other.size(), 100u);
+  EXPECT_EQ(batch.bytes(), 0u);
+  EXPECT_TRUE(batch.runs().empty());
+  batch.put("a", "1");
+  EXPECT_EQ(rows_of(batch), (Expected{{"a", "1"}}));
+}
+
+TEST(WriteBatch, RunsAreFew) {
+  WriteBatch batch;
+  for (int i = 0; i < 50'000; ++i) {
+    batch.put(std::to_string(i), "v");
+    if (i % 7 == 0) batch.order();
+    ASSERT_LE(batch.runs().size(), 9u) << i;
+  }
 }
 
 TEST(WriteBatch, TakesInANewerOne) {
@@ -85,16 +119,7 @@ TEST(WriteBatch, AgreesWithAMap) {
       const auto found = expected.find(key_of(n));
       ASSERT_EQ(row != nullptr, found != expected.end()) << n;
       if (row) {
-        EXPECT_EQ(row->value, found->second) << n;
-      }
-    }
-    for (int i = 0; i < 100; ++i) {
-      const auto key = key_of(random.below(31'000));
-      const auto place = all.changes().lower_bound(BytesView(key));
-      const auto known = expected.lower_bound(key);
-      ASSERT_EQ(place == all.changes().end(), known == expected.end());
-      if (known != expected.end()) {
-        EXPECT_EQ((*place)->key, known->first);
+        EXPECT_EQ(row->value(), found->second) << n;
       }
     }
   }
