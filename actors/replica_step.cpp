@@ -59,6 +59,7 @@ void Replica::pump() {
       store_held_step();  // to the disk while what is committed is applied
     }
     if (!ready.apply.empty()) apply(ready.apply);
+    if (withdrawing_) return;
     send(later, ready.messages.end());
     answer_reads(ready);
     for (const auto& fetch : ready.fetches) self_->send(store_, FetchEntries{fetch});

@@ -24,7 +24,7 @@ struct Store {
   std::uint64_t reserve_bytes;
   std::chrono::milliseconds checked_at{-1'000'000};
   bool full = false;
-  InlineRunner runner;
+  InlineRunner runner{};
 
   // True when entries may be written. Read-only starts below the reserve and ends a quarter above it, so
   // that a disk at the brink does not flap.
