@@ -9,8 +9,10 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "actors/scheduler.hpp"
@@ -38,13 +40,15 @@ class InlineRunnerTest : public testing::Test {
   /// Says where it ran, passes the number on to `next` and ends. It waits for its first message unborn, so that whoever
   /// has that one wakes it.
   caf::actor once(std::vector<caf::actor> next = {}) {
-    return system_.spawn<caf::lazy_init>([this, next](caf::event_based_actor* self) -> caf::behavior {
-      return {[this, next, self](int number) {
-        ran_.add(std::this_thread::get_id());
-        for (const auto& one : next) self->send(one, number);
-        self->quit();
-      }};
-    });
+    return system_.spawn<caf::lazy_init>(
+        [this](caf::event_based_actor* self, const std::vector<caf::actor>& others) -> caf::behavior {
+          return {[this, others, self](int number) {
+            ran_.add(std::this_thread::get_id());
+            for (const auto& one : others) self->send(one, number);
+            self->quit();
+          }};
+        },
+        std::move(next));
   }
   std::size_t ran_here() const {
     const auto all = ran_.all();
@@ -88,13 +92,15 @@ TEST_F(InlineRunnerTest, ActorsTakeHalfOfTheTimeAtMost) {
   now = 100;
   InlineRunner runner([] { return std::chrono::microseconds(now); });
   const auto work = [&](int duration) {
-    const auto takes = system_.spawn<caf::lazy_init>([this, duration](caf::event_based_actor* self) -> caf::behavior {
-      return {[this, duration, self](int) {
-        now += duration;
-        ran_.add(std::this_thread::get_id());
-        self->quit();
-      }};
-    });
+    const auto takes = system_.spawn<caf::lazy_init>(
+        [this](caf::event_based_actor* self, int micros) -> caf::behavior {
+          return {[this, micros, self](int) {
+            now += micros;
+            ran_.add(std::this_thread::get_id());
+            self->quit();
+          }};
+        },
+        duration);
     runner.send(takes, 1);
     runner.run();
   };
@@ -125,12 +131,14 @@ TEST_F(InlineRunnerTest, WhatIsLeftIsTheWorkers) {
 
 TEST_F(InlineRunnerTest, WhoAlwaysHasMoreToDoGoesOnElsewhere) {
   std::atomic<std::uint64_t> count = 0;
-  const auto busy = system_.spawn<caf::lazy_init>([&](caf::event_based_actor* self) -> caf::behavior {
-    return {[&, self](int number) {
-      if (++count == 10'000) ran_.add(std::this_thread::get_id());
-      self->send(self, number);
-    }};
-  });
+  const auto busy = system_.spawn<caf::lazy_init>(
+      [&](caf::event_based_actor* self, std::uint64_t most) -> caf::behavior {
+        return {[&, self, most](int number) {
+          if (++count == most) ran_.add(std::this_thread::get_id());
+          self->send(self, number);
+        }};
+      },
+      std::uint64_t{10'000});
   InlineRunner runner;
   runner.send(busy, 1);
   runner.run();
