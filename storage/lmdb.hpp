@@ -8,8 +8,15 @@
 
 namespace cairn::storage {
 
+// ThreadSanitizer leaves a program little address space.
+#ifdef __SANITIZE_THREAD__
+inline constexpr std::uint64_t default_map_bytes = std::uint64_t{1} << 34;
+#else
+inline constexpr std::uint64_t default_map_bytes = std::uint64_t{1} << 40;
+#endif
+
 struct LmdbOptions {
-  std::uint64_t map_bytes = std::uint64_t{1} << 40;  ///< address space, not disk; far above the data
+  std::uint64_t map_bytes = default_map_bytes;  ///< address space, not disk; far above the data
   unsigned max_readers = 256;
 };
 

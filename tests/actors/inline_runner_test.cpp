@@ -58,6 +58,7 @@ class InlineRunnerTest : public testing::Test {
   Workers config_;
   caf::actor_system system_{config_};
   Threads ran_;
+  std::atomic<std::uint64_t> counted_ = 0;  // here, since actors go on until all is over
 };
 
 TEST_F(InlineRunnerTest, WhoWaitedRunsHereAtOnce) {
@@ -130,11 +131,10 @@ TEST_F(InlineRunnerTest, WhatIsLeftIsTheWorkers) {
 }
 
 TEST_F(InlineRunnerTest, WhoAlwaysHasMoreToDoGoesOnElsewhere) {
-  std::atomic<std::uint64_t> count = 0;
   const auto busy = system_.spawn<caf::lazy_init>(
-      [&](caf::event_based_actor* self, std::uint64_t most) -> caf::behavior {
-        return {[&, self, most](int number) {
-          if (++count == most) ran_.add(std::this_thread::get_id());
+      [this](caf::event_based_actor* self, std::uint64_t most) -> caf::behavior {
+        return {[this, self, most](int number) {
+          if (++counted_ == most) ran_.add(std::this_thread::get_id());
           self->send(self, number);
         }};
       },
