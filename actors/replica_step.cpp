@@ -130,6 +130,7 @@ void Replica::apply(const std::vector<storage::LogEntry>& entries) {
   std::vector<JournalGrew> grown;
   std::uint64_t bytes = 0;
   const bool leads = raft_.role() == cluster::Role::leader;
+  const bool tells = routes_->growth_wanted();
   std::unordered_map<std::uint64_t, std::size_t> grown_by_account;
   answers.reserve(entries.size());
   for (const auto& entry : entries) {
@@ -145,7 +146,7 @@ void Replica::apply(const std::vector<storage::LogEntry>& entries) {
       for (auto& [responder, answer] : answers) responder(Served::unknown);
       return withdraw("log entry " + std::to_string(entry.index) + ": " + effect.error().message);
     }
-    if (effect->changed.value) {
+    if (tells && effect->changed.value) {
       const auto place = grown_by_account.emplace(effect->changed.value, grown.size()).first->second;
       if (place == grown.size()) grown.emplace_back();
       grown[place] = {effect->changed.value, effect->cursor.value, options_.shard.value, entry.index, leads};

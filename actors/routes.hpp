@@ -37,6 +37,13 @@ class Routes {
   WatchHubActor watch_hub() const { return get(watch_hub_); }
   SignInActor sign_in() const { return get(sign_in_); }
   CollectorActor collector() const { return get(collector_); }
+  /// Somebody is to be told of journals that grow while what this answers lives: replicas wake the hub only then. What
+  /// a replica answers after the call shows all growth that it did not tell.
+  std::shared_ptr<const void> want_growth() {
+    ++*growth_wanted_;
+    return {growth_wanted_.get(), [count = growth_wanted_](const void*) { --*count; }};
+  }
+  bool growth_wanted() const { return *growth_wanted_ > 0; }
   /// In turn.
   SealerActor sealer() const { return next(sealers_, sealer_turn_); }
   PasswordActor password() const { return next(passwords_, password_turn_); }
@@ -100,6 +107,7 @@ class Routes {
   CollectorActor collector_;
   std::vector<SealerActor> sealers_;
   std::vector<PasswordActor> passwords_;
+  std::shared_ptr<std::atomic<std::size_t>> growth_wanted_ = std::make_shared<std::atomic<std::size_t>>(0);
   mutable std::atomic<std::size_t> sealer_turn_ = 0;
   mutable std::atomic<std::size_t> password_turn_ = 0;
 };

@@ -12,6 +12,8 @@
 //   that and announces again.
 // - Our interest was not known (this hub or that one started, the lease ran out, a first subscriber came): it is
 //   fresh, or new there, and answered by the announcement. What is committed after that is forwarded.
+// - Nobody was interested in what the leader's node commits, so that its replicas did not tell: its hub asks them how
+//   far they are before it relies on what they tell, and announces that.
 // - No link to the leader's node, or to one that may be it: subscribers look at each interest_interval, through the
 //   replicas that there are.
 #include "actors/watch_hub.hpp"
@@ -82,7 +84,7 @@ class Hub {
       return;
     }
     auto& led = led_[change.shard];
-    const bool announced = led.term == change.term && led.replica == change.replica;
+    const bool announced = led.term == change.term && led.replica == change.replica && change.index <= led.index;
     led = {change.shard, change.replica, change.term, std::max(led.index, change.index)};
     if (announced) return;
     for (auto& [peer, interested] : interested_) announce(peer, interested, led);
@@ -134,6 +136,7 @@ class Hub {
     tell_holders(false);
     const auto now = steady_now();
     std::erase_if(interested_, [&](const auto& one) { return now >= one.second.until; });
+    listen();
     for (auto& [peer, interested] : interested_)
       if (std::exchange(interested.missed, false)) announce_all(peer, interested);
     poke_out_of_sight();
@@ -224,7 +227,20 @@ class Hub {
     auto& interested = interested_[from];
     interested.until = steady_now() + std::min<std::chrono::milliseconds>(interest.lease, limits::interest_lease);
     interested.growth = interest.growth;
+    listen();
     if (is_new || interest.fresh) announce_all(from, interested);
+  }
+
+  bool growth_is_forwarded() const {
+    return std::any_of(interested_.begin(), interested_.end(), [](const auto& one) { return one.second.growth; });
+  }
+
+  // Has this node's replicas tell of growth while other nodes want it. How far they are is not known when that begins.
+  void listen() {
+    const bool wanted = growth_is_forwarded();
+    if (wanted == (growth_wanted_ != nullptr)) return;
+    growth_wanted_ = wanted ? routes_->want_growth() : nullptr;
+    if (wanted) ask_replicas();
   }
 
   void announce_all(const std::string& to, Interested& interested) {
@@ -237,9 +253,7 @@ class Hub {
 
   // What a batch of the log has grown comes in a row and leaves together.
   void forward(const JournalGrew& growth) {
-    const bool wanted = std::any_of(interested_.begin(), interested_.end(),
-                                    [](const auto& interested) { return interested.second.growth; });
-    if (!wanted) return;
+    if (!growth_is_forwarded()) return;
     auto& last = outgoing_[growth.account];
     if (growth.index >= last.index) last = growth;
     if (outgoing_.size() >= limits::max_growths_per_frame) return flush();
@@ -286,6 +300,7 @@ class Hub {
   std::set<std::string> told_;  // nodes that know of our interest, if their link held
   std::map<std::string, Interested> interested_;
   std::map<ShardId, Leads> led_;  // by this node's replicas, settled
+  std::shared_ptr<const void> growth_wanted_;
   std::map<std::uint64_t, JournalGrew> outgoing_;
   bool flushing_ = false;
 };

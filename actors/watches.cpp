@@ -25,13 +25,16 @@ void Watches::add(const SessionWatch& message) {
   watches_[number] = Watch{message.cursor, message.cursor, message.target, false, true};
   message.reply(number);
   // Subscribing first: what happens from now on is told, what happened before is read.
+  if (!growth_wanted_) growth_wanted_ = routes_->want_growth();
   if (!subscribed_) subscribe();
   pump(number);
 }
 
 void Watches::remove(std::uint64_t watch) {
   watches_.erase(watch);
-  if (!watches_.empty() || !subscribed_) return;
+  if (!watches_.empty()) return;
+  growth_wanted_.reset();
+  if (!subscribed_) return;
   subscribed_ = false;
   if (const auto hub = routes_->watch_hub()) {
     self_->demonitor(hub.address());

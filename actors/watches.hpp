@@ -57,6 +57,7 @@ class Watches {
   std::map<std::uint64_t, Watch> watches_;
   std::uint64_t last_number_ = 0;
   bool subscribed_ = false;
+  std::shared_ptr<const void> growth_wanted_;  // while there are watches
   bool retrying_ = false;
 };
 

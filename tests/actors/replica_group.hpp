@@ -80,6 +80,7 @@ class ReplicaGroupTest : public ActorTest {
   void kill(std::uint64_t id, bool tell = true);
   void kill_all();
   ReplicaActor actor(std::uint64_t id) const { return running_.at(ReplicaId{id}).actor; }
+  Routes& routes(std::uint64_t id) { return *running_.at(ReplicaId{id}).routes; }
   Told& told(std::uint64_t id) { return *running_.at(ReplicaId{id}).told; }
   RoomyDisk& disk(std::uint64_t id) { return *running_.at(ReplicaId{id}).disk; }
   std::string folder(std::uint64_t id) const { return directory_ / std::to_string(id); }

@@ -286,9 +286,13 @@ TEST_F(ReplicaGroup, AllThatWasAnsweredSurvivesARestartOfAll) {
   for (const auto id : {1u, 2u, 3u}) EXPECT_TRUE(reaches(id, last)) << id;
 }
 
-TEST_F(ReplicaGroup, EveryReplicaTellsItsHubWhatGrew) {
+TEST_F(ReplicaGroup, EveryReplicaTellsItsHubWhatGrewIfSomebodyWantsToKnow) {
   found({1, 2, 3});
   const auto leads = leader();
+  const auto untold = leads == 1 ? 2u : 1u;
+  std::vector<std::shared_ptr<const void>> wanted;
+  for (const auto id : {1u, 2u, 3u})
+    if (id != untold) wanted.push_back(routes(id).want_growth());
   const auto answer = propose(leads, create_account("anna"));
   const auto result = cluster::decode_command_result(answer.result);
   const auto account = std::get<cluster::AccountCreated>(*result).account;
@@ -300,6 +304,7 @@ TEST_F(ReplicaGroup, EveryReplicaTellsItsHubWhatGrew) {
   const auto committed = propose(leads, {Timestamp{2'000'000}, commit});
   ASSERT_EQ(committed.served, Served::done);
   for (const auto id : {1u, 2u, 3u}) {
+    if (id == untold) continue;
     ASSERT_TRUE(told(id).growth.wait([&](const auto& all) {
       return std::ranges::any_of(all, [&](const JournalGrew& one) { return one.index == committed.index; });
     })) << id;
@@ -308,6 +313,8 @@ TEST_F(ReplicaGroup, EveryReplicaTellsItsHubWhatGrew) {
     EXPECT_EQ(grew.shard, 2u);
     EXPECT_EQ(grew.leads, id == leads);
   }
+  ASSERT_TRUE(reaches(untold, committed.index));
+  EXPECT_TRUE(told(untold).growth.all().empty());
 }
 
 TEST_F(ReplicaGroup, WhatAnotherReplicaIsToHearIsLetGo) {

@@ -9,6 +9,7 @@
 #include "protocol/limits.hpp"
 #include "tests/actors/fake_replica.hpp"
 #include "tests/actors/watcher.hpp"
+#include "tests/support/await.hpp"
 #include "tests/support/random.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -144,6 +145,15 @@ class WatchHubTest : public ActorTest {
   }
   void follow(Node& node, std::uint64_t replica, std::uint64_t term) {
     caf::anon_send(node.hub, ReplicaChanged{shard, ReplicaId{replica}, Role::follower, term, {}, false, end_});
+  }
+  // The node's own replica says so when it is asked.
+  void replica_leads(Node& node) {
+    const auto replica = std::make_shared<FakeShard>();
+    auto& status = replica->status;
+    status.report = {shard, ReplicaId{1}, {}, Role::leader, 1, false, true, {}, {}};
+    status.leader = ReplicaId{1};
+    status.applied = end_;
+    node.routes->set_replica(shard, system_.spawn(fake_shard_replica, replica));
   }
   void link(Node& a, Node& b, bool up) {
     caf::anon_send(a.hub, LinkChanged{b.name, up, 1});
@@ -284,16 +294,40 @@ TEST_F(WatchHubTest, WhatWasCommittedBeforeTheInterestWasKnownIsSeen) {
   EXPECT_TRUE(watcher_.reached(1));
 }
 
+TEST_F(WatchHubTest, WhatWasCommittedWhileNobodyWantedToKnowIsSeen) {
+  lead(m_, 1, 1);
+  ASSERT_TRUE(m_.network->sent.wait_count(1));
+  EXPECT_FALSE(m_.routes->growth_wanted());
+  commit();  // and its replica tells nobody
+  commit();
+  replica_leads(m_);
+  watch();
+  EXPECT_TRUE(watcher_.reached(2));
+  EXPECT_TRUE(floors_.wait([](const auto& all) { return std::count(all.begin(), all.end(), 2u) > 0; }))
+      << "where the leader is now, not where it was when it took office";
+  EXPECT_TRUE(m_.routes->growth_wanted()) << "by the watcher's node";
+  EXPECT_TRUE(x_.routes->growth_wanted()) << "by the watcher";
+}
+
+TEST_F(WatchHubTest, ReplicasTellOfGrowthWhileItIsWanted) {
+  watch_settled(m_, 1);
+  EXPECT_TRUE(m_.routes->growth_wanted());
+  link(m_, x_, false);
+  caf::anon_send(m_.hub, TimerFired{renew});
+  const auto ended = [](Node& node) {
+    return ::cairn::test::comes_true(patience, [&] { return !node.routes->growth_wanted(); });
+  };
+  EXPECT_TRUE(ended(m_));
+  EXPECT_TRUE(x_.routes->growth_wanted());
+  kill(session_);
+  EXPECT_TRUE(ended(x_));
+}
+
 TEST_F(WatchHubTest, AHubThatRestartsOnTheLeadersNodeIsToldWhoLeads) {
   watch_settled(m_, 1);
   kill(m_.hub);
   commit();  // to nobody
-  const auto replica = std::make_shared<FakeShard>();
-  auto& status = replica->status;
-  status.report = {shard, ReplicaId{1}, {}, Role::leader, 1, false, true, {}, {}};
-  status.leader = ReplicaId{1};
-  status.applied = end_;
-  m_.routes->set_replica(shard, system_.spawn(fake_shard_replica, replica));
+  replica_leads(m_);
   start_hub(m_);
   caf::anon_send(x_.hub, TimerFired{renew});
   // Whichever comes first, the replica's word or the interest.
