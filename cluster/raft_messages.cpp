@@ -18,7 +18,7 @@ void get(Reader& in, storage::LogEntry& entry) {
   entry.index = in.varint();
   entry.term = in.varint();
   entry.kind = in.u8();
-  entry.body = in.bytes();
+  entry.body = Bytes(in.bytes());
 }
 
 void put(Writer& out, const VoteRequest& m) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "storage/segment_log.hpp"
+#include "storage/shared_bytes.hpp"
 
 namespace cairn::storage {
 
@@ -16,7 +17,7 @@ struct LogEntry {
   std::uint64_t index = 0;          ///< dense from 1
   std::uint64_t term = 0;
   std::uint8_t kind = 0;            ///< the cluster's own tag (command, configuration, no-op)
-  Bytes body;
+  SharedBytes body;
   friend bool operator==(const LogEntry&, const LogEntry&) = default;
 };
 

@@ -15,7 +15,7 @@ std::string name(ReplicaId id) { return "replica " + number(id.value); }
 [[noreturn]] void violated(const std::string& what) { throw Violation(what); }
 
 std::size_t hash_of(const storage::LogEntry& entry) {
-  return std::hash<std::string>{}(entry.body) * 31 + entry.kind;
+  return std::hash<BytesView>{}(entry.body) * 31 + entry.kind;
 }
 
 }  // namespace

@@ -107,7 +107,7 @@ class SimLog : public storage::ShardStore {
       if (disk_->rotten(index)) {
         if (!forgiving_) return Error{Errc::corrupt, "entry " + std::to_string(index) + " is damaged"};
         entry.kind = 1;
-        entry.body.clear();
+        entry.body = {};
       }
       bytes += entry.body.size();
       if (!out.empty() && bytes > max_bytes) break;
