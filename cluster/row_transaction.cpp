@@ -6,12 +6,9 @@ using storage::Direction;
 using storage::RowWalk;
 
 Result<std::optional<Bytes>> RowTransaction::get(BytesView key) {
-  for (const auto* layer : {&own_, &batch_}) {
-    const auto* change = layer->find(key);
-    if (!change) continue;
-    const auto value = change->value();
-    return value ? std::optional<Bytes>(*value) : std::nullopt;
-  }
+  const auto hash = storage::WriteBatch::hash_of(key);
+  for (const auto* layer : {&own_, &batch_})
+    if (const auto* change = layer->find(key, hash)) return change->value_copy();
   return stored_.get(key);
 }
 

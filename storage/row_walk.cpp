@@ -14,6 +14,7 @@ RowWalk::RowWalk(std::initializer_list<const WriteBatch*> newest_first, BytesVie
     return std::ranges::lower_bound(run, key, {}, key_at) - run.begin();
   };
   for (const auto* batch : newest_first) {
+    if (!batch) continue;
     for (const auto& run : batch->runs()) {
       const auto first = place(*run, from);
       const auto last = to.empty() ? std::ssize(*run) : place(*run, to);

@@ -16,7 +16,7 @@ namespace cairn::storage {
 enum class Direction : std::uint8_t { forwards, backwards };
 
 /// The rows with keys from `from` to before `to` ("": to the end) of batches that must outlive the walk. Where several
-/// have a key, the first of them has it. What is put into a batch meanwhile is not walked.
+/// have a key, the first of them has it; one may be null. What is put into a batch meanwhile is not walked.
 class RowWalk {
  public:
   RowWalk(std::initializer_list<const WriteBatch*> newest_first, BytesView from, BytesView to, Direction direction);

@@ -15,17 +15,19 @@
 namespace cairn::storage {
 namespace {
 
-// So few are found faster by looking at each.
-constexpr std::size_t rows_without_slots = 8;
+// So few are found faster by looking at each; most commands change fewer.
+constexpr std::size_t rows_without_slots = 12;
 constexpr std::size_t first_slots = 64;
 // So many are put in order at once, so that whoever walks them never waits long.
 constexpr std::size_t max_unordered_rows = 4'096;
 // A run is put together with the next once it is not this many times larger: a row moves few times, and runs are few.
 constexpr std::size_t run_growth = 4;
-// What a row and its share of the slots, the runs and what lists them takes beside its key and value.
-constexpr std::uint64_t row_bytes = 150;
-// Of a value, so that one which counts up mostly stays where it is.
-constexpr std::size_t room_step = 8;
+// What the slots, the runs and what lists the rows take for each.
+constexpr std::uint64_t listing_bytes = 120;
+// The first is about what a command needs; each is twice the one before.
+constexpr std::size_t first_piece_bytes = 2u << 10;
+constexpr std::size_t max_piece_bytes = 64u << 10;
+constexpr std::size_t alignment = alignof(WriteBatch::Row);
 
 std::uint64_t mixed(std::uint64_t a, std::uint64_t b) {
   const auto product = static_cast<unsigned __int128>(a) * b;
@@ -38,21 +40,7 @@ std::uint64_t word(const char* from, std::size_t size) {
   return out;
 }
 
-// Keys hold names that clients choose: with a secret of this process nobody can choose such as meet in one slot.
-std::uint64_t hash_of(BytesView key) {
-  static const struct Secret {
-    std::uint64_t a, b;
-  } secret = [] {
-    const auto bytes = random_bytes(16);
-    Reader in(bytes);
-    const auto a = in.u64();
-    return Secret{a, in.u64() | 1};
-  }();
-  auto hash = secret.a ^ key.size();
-  for (; key.size() > 8; key.remove_prefix(8)) hash = mixed(hash ^ word(key.data(), 8), secret.b);
-  hash = mixed(hash ^ word(key.data(), key.size()), secret.b);
-  return mixed(hash, secret.a | 1);
-}
+constexpr std::size_t aligned(std::size_t size) { return (size + alignment - 1) / alignment * alignment; }
 
 WriteBatch::Place place_of(const WriteBatch::Row& row) {
   WriteBatch::Place place{{}, &row};
@@ -69,70 +57,92 @@ WriteBatch::Place place_of(const WriteBatch::Row& row) {
 
 // Rows.
 
+char* WriteBatch::Memory::take(std::size_t size) {
+  if (size > left_) {
+    const auto doubled = first_piece_bytes << std::min<std::size_t>(pieces_.size(), 16);
+    left_ = std::max(size, std::min(doubled, max_piece_bytes));
+    pieces_.push_back(std::make_unique_for_overwrite<char[]>(left_));
+    next_ = pieces_.back().get();
+  }
+  left_ -= size;
+  taken_ += size;
+  return std::exchange(next_, next_ + size);
+}
+
 WriteBatch::Row::Row(BytesView key, std::uint64_t hash, std::uint32_t room)
     : hash_(hash), key_size_(static_cast<std::uint32_t>(key.size())), room_(room) {
   std::memcpy(text(), key.data(), key.size());
 }
 
-WriteBatch::OwnRow WriteBatch::Row::make(BytesView key, std::optional<BytesView> value, std::uint64_t hash) {
-  const auto room = value ? (value->size() + room_step - 1) / room_step * room_step : 0;
-  OwnRow row(new (::operator new(sizeof(Row) + key.size() + room)) Row(key, hash, static_cast<std::uint32_t>(room)));
-  row->set(value);
+WriteBatch::Row* WriteBatch::Row::make(Memory& memory, BytesView key, std::uint64_t hash,
+                                       std::optional<BytesView> value) {
+  const auto used = sizeof(Row) + key.size();
+  const auto size = aligned(used + (value ? value->size() : 0));
+  auto* row = new (memory.take(size)) Row(key, hash, static_cast<std::uint32_t>(size - used));
+  row->set(memory, value);
   return row;
 }
 
-void WriteBatch::End::operator()(Row* row) const {
-  row->~Row();
-  ::operator delete(row);
-}
-
-void WriteBatch::Row::set(std::optional<BytesView> value) {
+void WriteBatch::Row::set(Memory& memory, std::optional<BytesView> value) {
   erased_ = !value;
   value_size_ = value ? static_cast<std::uint32_t>(value->size()) : 0;
   if (value_size_ == 0) return;
   // The new value may be a part of the old one.
   if (value_size_ <= room_) {
-    std::memmove(larger_ ? larger_.get() : text() + key_size_, value->data(), value_size_);
+    std::memmove(larger_ ? larger_ : text() + key_size_, value->data(), value_size_);
     return;
   }
-  auto larger = std::make_unique_for_overwrite<char[]>(value_size_);
-  std::memcpy(larger.get(), value->data(), value_size_);
-  larger_ = std::move(larger);
-  room_ = value_size_;
+  // What it had is lost until the batch ends, so one that grows and grows is given more each time.
+  const auto room = aligned(std::max<std::size_t>(value_size_, std::min<std::size_t>(2 * room_, max_piece_bytes)));
+  auto* larger = memory.take(room);
+  std::memcpy(larger, value->data(), value_size_);
+  larger_ = larger;
+  room_ = static_cast<std::uint32_t>(room);
 }
-
-std::uint64_t WriteBatch::Row::cost() const { return row_bytes + key_size_ + value_size_; }
 
 // Finding.
 
 WriteBatch& WriteBatch::operator=(WriteBatch&& other) noexcept {
+  memory_ = std::exchange(other.memory_, {});
   rows_ = std::exchange(other.rows_, {});
   slots_ = std::exchange(other.slots_, {});
   runs_ = std::exchange(other.runs_, {});
   ordered_ = std::exchange(other.ordered_, 0);
-  bytes_ = std::exchange(other.bytes_, 0);
   return *this;
 }
 
 void WriteBatch::take_in(WriteBatch&& newer) {
-  if (empty()) std::swap(*this, newer);
-  for (auto& row : newer.rows_) {
-    if (auto* there = find(row->key(), row->hash_)) {
-      bytes_ += row->cost() - there->cost();
-      there->set(row->value());
-    } else {
-      add(std::move(row));
-    }
-  }
+  if (empty())
+    std::swap(*this, newer);
+  else
+    for (const auto* row : newer.rows_) set(row->key(), row->hash_, row->value());
   newer.clear();
 }
 
-const WriteBatch::Row* WriteBatch::find(BytesView key) const { return empty() ? nullptr : find(key, hash_of(key)); }
+std::uint64_t WriteBatch::bytes() const { return memory_.taken() + listing_bytes * rows_.size(); }
 
-WriteBatch::Row* WriteBatch::find(BytesView key, std::uint64_t hash) const {
+// Keys hold names that clients choose: with a secret of this process nobody can choose such as meet in one slot.
+std::uint64_t WriteBatch::hash_of(BytesView key) {
+  static const struct Secret {
+    std::uint64_t a, b;
+  } secret = [] {
+    const auto bytes = random_bytes(16);
+    Reader in(bytes);
+    const auto a = in.u64();
+    return Secret{a, in.u64() | 1};
+  }();
+  auto hash = secret.a ^ key.size();
+  for (; key.size() > 8; key.remove_prefix(8)) hash = mixed(hash ^ word(key.data(), 8), secret.b);
+  hash = mixed(hash ^ word(key.data(), key.size()), secret.b);
+  return mixed(hash, secret.a | 1);
+}
+
+const WriteBatch::Row* WriteBatch::find(BytesView key, std::uint64_t hash) const { return row_of(key, hash); }
+
+WriteBatch::Row* WriteBatch::row_of(BytesView key, std::uint64_t hash) const {
   if (slots_.empty()) {
-    for (const auto& row : rows_)
-      if (row->hash_ == hash && row->key() == key) return row.get();
+    for (auto* row : rows_)
+      if (row->hash_ == hash && row->key() == key) return row;
     return nullptr;
   }
   const auto mask = slots_.size() - 1;
@@ -141,22 +151,14 @@ WriteBatch::Row* WriteBatch::find(BytesView key, std::uint64_t hash) const {
   return nullptr;
 }
 
-void WriteBatch::set(BytesView key, std::optional<BytesView> value) {
+void WriteBatch::set(BytesView key, std::uint64_t hash, std::optional<BytesView> value) {
   if (key.empty() || key.front() == '\0') std::abort();
-  const auto hash = hash_of(key);
-  auto* there = find(key, hash);
-  if (!there) return add(Row::make(key, value, hash));
-  bytes_ -= there->cost();
-  there->set(value);
-  bytes_ += there->cost();
-}
-
-void WriteBatch::add(OwnRow row) {
-  bytes_ += row->cost();
-  rows_.push_back(std::move(row));
+  if (auto* there = row_of(key, hash)) return there->set(memory_, value);
+  if (rows_.empty()) rows_.reserve(rows_without_slots);
+  rows_.push_back(Row::make(memory_, key, hash, value));
   if (slots_.empty() ? rows_.size() > rows_without_slots : rows_.size() > slots_.size() / 2) {
     slots_.assign(std::max(first_slots, 2 * slots_.size()), {});
-    for (const auto& each : rows_) put_in_slot(*each);
+    for (auto* each : rows_) put_in_slot(*each);
   } else if (!slots_.empty()) {
     put_in_slot(*rows_.back());
   }

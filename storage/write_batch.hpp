@@ -43,9 +43,13 @@ class WriteBatch {
   bool empty() const { return rows_.empty(); }
   std::size_t size() const { return rows_.size(); }
   /// Memory that the rows take. Approximate.
-  std::uint64_t bytes() const { return bytes_; }
+  std::uint64_t bytes() const;
   /// Null: this batch does not touch the key. Valid until the batch ends or is taken in; its value, until it changes.
-  const Row* find(BytesView key) const;
+  const Row* find(BytesView key) const { return empty() ? nullptr : find(key, hash_of(key)); }
+  /// The same by the key's hash, for who looks into several batches.
+  const Row* find(BytesView key, std::uint64_t hash) const;
+  /// Differs from process to process.
+  static std::uint64_t hash_of(BytesView key);
 
   /// Puts in order what is not yet.
   void order() const;
@@ -53,28 +57,38 @@ class WriteBatch {
   const std::vector<std::shared_ptr<const Run>>& runs() const;
 
  private:
-  struct End {
-    void operator()(Row* row) const;
+  /// Memory that is given out from piece to piece and ends as a whole: rows come by the million, so none is allocated
+  /// or freed alone, and those of one change lie side by side.
+  class Memory {
+   public:
+    /// Aligned for a Row if all sizes are.
+    char* take(std::size_t size);
+    std::uint64_t taken() const { return taken_; }
+
+   private:
+    std::vector<std::unique_ptr<char[]>> pieces_;
+    char* next_ = nullptr;
+    std::size_t left_ = 0;
+    std::uint64_t taken_ = 0;
   };
-  using OwnRow = std::unique_ptr<Row, End>;
   struct Slot {
     std::uint64_t hash = 0;
     Row* row = nullptr;  // null: free
   };
 
-  void set(BytesView key, std::optional<BytesView> value);
-  Row* find(BytesView key, std::uint64_t hash) const;
-  void add(OwnRow row);
+  void set(BytesView key, std::optional<BytesView> value) { set(key, hash_of(key), value); }
+  void set(BytesView key, std::uint64_t hash, std::optional<BytesView> value);
+  Row* row_of(BytesView key, std::uint64_t hash) const;
   void put_in_slot(Row& row);
 
-  std::vector<OwnRow> rows_;
+  Memory memory_;
+  std::vector<Row*> rows_;
   std::vector<Slot> slots_;  // a power of two of them, at most half of them taken; none for a few rows
   mutable std::vector<std::shared_ptr<const Run>> runs_;  // each larger than the next
   mutable std::size_t ordered_ = 0;                       // of rows_, those that are in runs_
-  std::uint64_t bytes_ = 0;
 };
 
-/// The change of one row. It, its key and its first value are one piece of memory.
+/// The change of one row. It, its key and its first value lie side by side in its batch's memory.
 class WriteBatch::Row {
  public:
   Row(const Row&) = delete;
@@ -83,21 +97,24 @@ class WriteBatch::Row {
   BytesView key() const { return {text(), key_size_}; }
   /// Nothing: the row is erased.
   std::optional<BytesView> value() const {
-    return erased_ ? std::nullopt : std::optional(BytesView(larger_ ? larger_.get() : text() + key_size_, value_size_));
+    return erased_ ? std::nullopt : std::optional(BytesView(larger_ ? larger_ : text() + key_size_, value_size_));
+  }
+  std::optional<Bytes> value_copy() const {
+    const auto seen = value();
+    return seen ? std::optional<Bytes>(*seen) : std::nullopt;
   }
 
  private:
   friend class WriteBatch;
 
-  static OwnRow make(BytesView key, std::optional<BytesView> value, std::uint64_t hash);
+  static Row* make(Memory& memory, BytesView key, std::uint64_t hash, std::optional<BytesView> value);
   Row(BytesView key, std::uint64_t hash, std::uint32_t room);
-  void set(std::optional<BytesView> value);
-  std::uint64_t cost() const;
+  void set(Memory& memory, std::optional<BytesView> value);
   const char* text() const { return reinterpret_cast<const char*>(this + 1); }
   char* text() { return reinterpret_cast<char*>(this + 1); }
 
   std::uint64_t hash_;
-  std::unique_ptr<char[]> larger_;  // a value that did not fit into the room behind the key
+  char* larger_ = nullptr;  // a value that did not fit into the room behind the key
   std::uint32_t key_size_;
   std::uint32_t room_;  // of larger_, or behind the key
   std::uint32_t value_size_ = 0;
