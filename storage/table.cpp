@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <optional>
+#include <vector>
 
 #include "protocol/codec.hpp"
 #include "protocol/digest.hpp"
@@ -39,6 +40,39 @@ std::string hex(BytesView bytes) {
   }
   return out;
 }
+
+/// Rows of the store that were looked up lately, since most commits look up the same few: the folders that they are
+/// about.
+class LookedUp {
+ public:
+  const Bytes* find(BytesView key, std::uint64_t hash) const {
+    const auto& row = rows_[hash % rows_.size()];
+    return row.hash == hash && row.key == key ? &row.value : nullptr;
+  }
+  void keep(BytesView key, std::uint64_t hash, BytesView value) {
+    if (key.size() + value.size() > max_kept_bytes) return;
+    auto& row = rows_[hash % rows_.size()];
+    row.hash = hash;
+    row.key = key;
+    row.value = value;
+  }
+  /// Those that the batch changes.
+  void forget(const WriteBatch& batch) {
+    for (auto& row : rows_)
+      if (!row.key.empty() && batch.find(row.key, row.hash)) row = {};
+  }
+
+ private:
+  static constexpr std::size_t max_kept_rows = 1'024;
+  static constexpr std::size_t max_kept_bytes = 512;  // of one
+
+  struct Kept {
+    std::uint64_t hash = 0;
+    Bytes key;  // empty: none
+    Bytes value;
+  };
+  std::vector<Kept> rows_ = std::vector<Kept>(max_kept_rows);
+};
 
 /// A frozen overlay and the log position it reflects.
 struct Frozen {
@@ -86,15 +120,18 @@ class OverlayTable : public Table {
 
   Result<std::optional<Bytes>> get(BytesView key) override {
     require_user_key(key);
-    if (const auto* row = active_.find(key)) return copied(row->value());
+    const auto hash = WriteBatch::hash_of(key);
+    if (const auto* row = active_.find(key, hash)) return row->value_copy();
     if (frozen_)
-      if (const auto* row = frozen_->rows.find(key)) return copied(row->value());
+      if (const auto* row = frozen_->rows.find(key, hash)) return row->value_copy();
+    if (const auto* value = looked_up_.find(key, hash)) return std::optional(*value);
     CAIRN_TRY(hold_snapshot());
     const auto stored = snapshot_->get(key);
     if (!stored.ok()) return stored.error();
     if (!*stored) return std::optional<Bytes>();
     const auto value = open_row(key, **stored);
     if (!value.ok()) return value.error();
+    looked_up_.keep(key, hash, *value);
     return std::optional<Bytes>(Bytes(*value));
   }
 
@@ -133,6 +170,7 @@ class OverlayTable : public Table {
     CAIRN_TRY(snapshot_->refresh());
     held_ = true;
     checkpointed_ = frozen_->applied;
+    looked_up_.forget(frozen_->rows);
     frozen_.reset();
     return {};
   }
@@ -156,19 +194,14 @@ class OverlayTable : public Table {
 
  private:
   Result<void> scan(BytesView from, BytesView to, const Visit& visit, Direction direction) {
-    static const WriteBatch none;
     from = std::max(from, first_user_key);
     if (!to.empty() && to <= from) return {};
     CAIRN_TRY(hold_snapshot());
-    return scan_rows(RowWalk({&active_, frozen_ ? &frozen_->rows : &none}, from, to, direction), visit, open_row,
+    return scan_rows(RowWalk({&active_, frozen_ ? &frozen_->rows : nullptr}, from, to, direction), visit, open_row,
                      [&](const Visit& row) {
                        return direction == Direction::forwards ? snapshot_->scan(from, to, row)
                                                                : snapshot_->scan_back(from, to, row);
                      });
-  }
-
-  static std::optional<Bytes> copied(std::optional<BytesView> value) {
-    return value ? std::optional<Bytes>(*value) : std::nullopt;
   }
 
   // A newer view than the last one is as good: what a checkpoint has moved to the store meanwhile
@@ -185,6 +218,7 @@ class OverlayTable : public Table {
   bool held_ = true;
   WriteBatch active_;
   std::shared_ptr<Frozen> frozen_;
+  LookedUp looked_up_;
   std::uint64_t applied_;
   std::uint64_t checkpointed_;
 };

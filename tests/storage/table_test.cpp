@@ -123,6 +123,36 @@ TEST(Table, ReadsInsideAScanSeeTheSame) {
   EXPECT_EQ(seen, 4u);
 }
 
+TEST(Table, ARowThatWasLookedUpIsSeenAsTheNextCheckpointLeavesIt) {
+  auto table = open_table(make_memory_store());
+  const Bytes large(2'000, 'v');
+  for (const auto* key : {"a", "b", "c"}) put(*table, key, "1");
+  put(*table, "d", large);
+  checkpoint(*table);
+  const auto look = [&] {
+    std::vector<std::optional<Bytes>> seen;
+    for (const auto* key : {"a", "b", "c", "d"}) seen.push_back(*table->get(key));
+    return seen;
+  };
+  using Seen = std::vector<std::optional<Bytes>>;
+  EXPECT_EQ(look(), (Seen{"1", "1", "1", large}));
+  EXPECT_EQ(look(), (Seen{"1", "1", "1", large}));
+  put(*table, "a", "2");
+  WriteBatch erased;
+  erased.erase("b");
+  table->apply(std::move(erased), table->applied() + 1);
+  const Seen changed{"2", std::nullopt, "1", large};
+  EXPECT_EQ(look(), changed);
+  const auto kept = table->begin_checkpoint();
+  EXPECT_EQ(look(), changed);
+  ASSERT_TRUE(kept->write().ok());
+  EXPECT_EQ(look(), changed);
+  ASSERT_TRUE(table->finish_checkpoint().ok());
+  table->release_snapshot();
+  EXPECT_EQ(look(), changed);
+  EXPECT_EQ(look(), changed);
+}
+
 TEST(Table, RotIsReportedOnGetAndScanAndOverwrittenRowsAreNot) {
   auto store = make_memory_store();
   auto* const memory = store.get();
