@@ -23,10 +23,12 @@ constexpr std::size_t max_unordered_rows = 4'096;
 // A run is put together with the next once it is not this many times larger: a row moves few times, and runs are few.
 constexpr std::size_t run_growth = 4;
 // What the slots, the runs and what lists the rows take for each.
-constexpr std::uint64_t listing_bytes = 120;
+constexpr std::uint64_t listing_bytes = 100;
 // The first is about what a command needs; each is twice the one before.
 constexpr std::size_t first_piece_bytes = 2u << 10;
 constexpr std::size_t max_piece_bytes = 64u << 10;
+// What is larger gets a piece of its own, so that little is lost at the end of the others.
+constexpr std::size_t large_bytes = max_piece_bytes / 4;
 constexpr std::size_t alignment = alignof(WriteBatch::Row);
 
 std::uint64_t mixed(std::uint64_t a, std::uint64_t b) {
@@ -39,6 +41,9 @@ std::uint64_t word(const char* from, std::size_t size) {
   std::memcpy(&out, from, size);
   return out;
 }
+
+// From other bits than those that choose the slot.
+std::uint8_t tag_of(std::uint64_t hash) { return static_cast<std::uint8_t>(hash >> 57 | 0x80); }
 
 constexpr std::size_t aligned(std::size_t size) { return (size + alignment - 1) / alignment * alignment; }
 
@@ -58,14 +63,15 @@ WriteBatch::Place place_of(const WriteBatch::Row& row) {
 // Rows.
 
 char* WriteBatch::Memory::take(std::size_t size) {
+  taken_ += size;
   if (size > left_) {
+    if (size > large_bytes) return pieces_.emplace_back(std::make_unique_for_overwrite<char[]>(size)).get();
+    taken_ += left_;
     const auto doubled = first_piece_bytes << std::min<std::size_t>(pieces_.size(), 16);
     left_ = std::max(size, std::min(doubled, max_piece_bytes));
-    pieces_.push_back(std::make_unique_for_overwrite<char[]>(left_));
-    next_ = pieces_.back().get();
+    next_ = pieces_.emplace_back(std::make_unique_for_overwrite<char[]>(left_)).get();
   }
   left_ -= size;
-  taken_ += size;
   return std::exchange(next_, next_ + size);
 }
 
@@ -105,6 +111,7 @@ void WriteBatch::Row::set(Memory& memory, std::optional<BytesView> value) {
 WriteBatch& WriteBatch::operator=(WriteBatch&& other) noexcept {
   memory_ = std::exchange(other.memory_, {});
   rows_ = std::exchange(other.rows_, {});
+  tags_ = std::exchange(other.tags_, {});
   slots_ = std::exchange(other.slots_, {});
   runs_ = std::exchange(other.runs_, {});
   ordered_ = std::exchange(other.ordered_, 0);
@@ -146,8 +153,9 @@ WriteBatch::Row* WriteBatch::row_of(BytesView key, std::uint64_t hash) const {
     return nullptr;
   }
   const auto mask = slots_.size() - 1;
-  for (auto at = hash & mask; slots_[at].row; at = (at + 1) & mask)
-    if (slots_[at].hash == hash && slots_[at].row->key() == key) return slots_[at].row;
+  const auto tag = tag_of(hash);
+  for (auto at = hash & mask; tags_[at]; at = (at + 1) & mask)
+    if (tags_[at] == tag && slots_[at]->hash_ == hash && slots_[at]->key() == key) return slots_[at];
   return nullptr;
 }
 
@@ -157,7 +165,8 @@ void WriteBatch::set(BytesView key, std::uint64_t hash, std::optional<BytesView>
   if (rows_.empty()) rows_.reserve(rows_without_slots);
   rows_.push_back(Row::make(memory_, key, hash, value));
   if (slots_.empty() ? rows_.size() > rows_without_slots : rows_.size() > slots_.size() / 2) {
-    slots_.assign(std::max(first_slots, 2 * slots_.size()), {});
+    slots_.resize(std::max(first_slots, 2 * slots_.size()));
+    tags_.assign(slots_.size(), 0);
     for (auto* each : rows_) put_in_slot(*each);
   } else if (!slots_.empty()) {
     put_in_slot(*rows_.back());
@@ -168,8 +177,9 @@ void WriteBatch::set(BytesView key, std::uint64_t hash, std::optional<BytesView>
 void WriteBatch::put_in_slot(Row& row) {
   const auto mask = slots_.size() - 1;
   auto at = row.hash_ & mask;
-  while (slots_[at].row) at = (at + 1) & mask;
-  slots_[at] = {row.hash_, &row};
+  while (tags_[at]) at = (at + 1) & mask;
+  tags_[at] = tag_of(row.hash_);
+  slots_[at] = &row;
 }
 
 // Order.

@@ -71,11 +71,6 @@ class WriteBatch {
     std::size_t left_ = 0;
     std::uint64_t taken_ = 0;
   };
-  struct Slot {
-    std::uint64_t hash = 0;
-    Row* row = nullptr;  // null: free
-  };
-
   void set(BytesView key, std::optional<BytesView> value) { set(key, hash_of(key), value); }
   void set(BytesView key, std::uint64_t hash, std::optional<BytesView> value);
   Row* row_of(BytesView key, std::uint64_t hash) const;
@@ -83,7 +78,10 @@ class WriteBatch {
 
   Memory memory_;
   std::vector<Row*> rows_;
-  std::vector<Slot> slots_;  // a power of two of them, at most half of them taken; none for a few rows
+  // A power of two of slots, at most half of them taken; none for a few rows. A slot's tag is a part of its row's hash:
+  // a byte, so that the tags of many rows fit into the processor's cache, and most that are not there cost no more.
+  std::vector<std::uint8_t> tags_;  // 0: free
+  std::vector<Row*> slots_;
   mutable std::vector<std::shared_ptr<const Run>> runs_;  // each larger than the next
   mutable std::size_t ordered_ = 0;                       // of rows_, those that are in runs_
 };
