@@ -93,8 +93,6 @@ class BadCallbacks : public RawNode {
   using Watching = TestWatcher::Manner;
   using Sinking = TestSink::Manner;
 
-  void SetUp() override { config.rpc.callback_timeout = 300ms; }
-
   Result<rpc::Watch::Client> watch(RawClient& client, rpc::Watcher::Client watcher, std::uint64_t cursor = 0) {
     auto request = client.drive().watchRequest();
     request.setCursor(cursor);
@@ -175,6 +173,7 @@ TEST_F(BadCallbacks, AWatcherThatThrowsIsDroppedAndTold) {
 }
 
 TEST_F(BadCallbacks, AWatcherThatNeverAnswersIsDroppedInTime) {
+  config.rpc.callback_timeout = 300ms;
   start();
   const auto client = sign_in();
   const auto seen = std::make_shared<TestWatcher::Seen>();
