@@ -289,7 +289,12 @@ void Routing::to_any(std::uint64_t id, Request& request, const directory::Shard&
     replica = next_reader(request, shard, now);
     if (!replica) return wake_at(id, request, now + limits::route_pause_most);  // there is a link to none
   }
-  if (!replica) {  // all are asked: if none answers, what they said may be lost
+  if (!replica) {  // all are asked: those who refused do better by now, perhaps
+    std::erase_if(request.tried, [&](ReplicaId id) { return !is_asked(request, id); });
+    replica = next_reader(request, shard, now);
+    if (replica && now < request.not_before) return wake_at(id, request, request.not_before);
+  }
+  if (!replica) {  // if none answers, what they said may be lost
     const auto doubt_at = request.out.back().sent + limits::leader_doubt_after;
     if (now < doubt_at) return wake_at(id, request, doubt_at);
     if (!options_.faults.has(NodeFault::readers_asked_once)) request.tried.clear();

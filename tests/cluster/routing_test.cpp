@@ -458,6 +458,29 @@ TEST_F(RoutingTest, OneThatIsBehindSendsTheReadOn) {
   EXPECT_EQ(sends().size(), 1u);
 }
 
+// The leader is cut off before the others hear of what it acknowledged last: they can answer once there is another.
+TEST_F(RoutingTest, ThoseWhoWereBehindAreAskedAgainThoughOneIsSilent) {
+  map(slots_of_three(1, 3));
+  const auto request = read(9);
+  const auto silent = sent();
+  const auto began = now_;
+  bool elected = false;
+  std::optional<std::uint64_t> done;
+  std::map<std::string, int> asked;
+  for (; !done && now_ < began + 1s; pass(limits::read_hedge_after)) {
+    elected = now_ > began + limits::max_floor_wait;
+    for (const auto& send : sends()) {
+      if (send.node == silent.node) continue;
+      ++asked[send.node];
+      const auto said = answer(send, elected ? Outcome::done : Outcome::behind);
+      if (said) done = said;
+    }
+  }
+  EXPECT_EQ(done, request);
+  EXPECT_LE(now_, began + limits::max_floor_wait + limits::route_pause_most + 2 * limits::read_hedge_after);
+  for (const auto& [node, times] : asked) EXPECT_LE(times, 8) << node;
+}
+
 TEST_F(RoutingTest, HedgesAreBounded) {
   RoutingOptions options;
   options.hedges_at_once = 5;
