@@ -23,6 +23,7 @@ namespace {
 
 using test::ProcessCluster;
 
+constexpr unsigned accounts = 2;
 constexpr unsigned etcd_writers = 8;
 constexpr unsigned pause_millis = 4;
 constexpr double seconds_before = 1;  // of undisturbed load before each fault
@@ -48,7 +49,7 @@ constexpr Fault faults[] = {
 
 /// Pauses in milliseconds, one of each round.
 struct Pauses {
-  std::vector<double> write, read, write_at_return, read_at_return, full_seconds;
+  std::vector<double> write, read, read_of_one, write_at_return, read_at_return, full_seconds;
 };
 
 class Benchmark {
@@ -56,6 +57,7 @@ class Benchmark {
   explicit Benchmark(const Setting& setting)
       : setting_(setting),
         rounds_(static_cast<unsigned>(setting.number("--rounds", 30))),
+        only_(setting.text("--fault")),
         etcd_rounds_(static_cast<unsigned>(setting.number("--etcd-rounds", 30))) {}
 
   void operator()() {
@@ -75,11 +77,13 @@ class Benchmark {
     ProcessCluster cluster(options);
     cluster.start();
     test::LoadOptions clients;
+    clients.accounts = accounts;
     clients.writers = 4;
     clients.readers = 2;
     clients.pause = std::chrono::milliseconds(pause_millis);
     test::SteadyLoad load(cluster, clients);
     for (const auto& fault : faults) {
+      if (!only_.empty() && only_ != fault.name) continue;
       if (fault.begin == &ProcessCluster::cut && !options.network) continue;
       Pauses pauses;
       for (unsigned i = 0; i < rounds_; ++i) round(cluster, load, fault, pauses);
@@ -108,6 +112,9 @@ class Benchmark {
     if (!load.writes_after(ended) || !load.reads_after(ended)) give_up("the cluster did not go on without " + leader);
     pauses.write.push_back(pause(load.writes(), began, ended, "commits"));
     pauses.read.push_back(pause(load.reads(), began, ended, "reads"));
+    pauses.read_of_one.push_back(0);
+    for (unsigned i = 0; i < accounts; ++i)
+      pauses.read_of_one.back() = std::max(pauses.read_of_one.back(), pause(load.reads_of(i), began, ended, "reads"));
     const auto returns = seconds_now();
     (cluster.*fault.end)(leader);
     cluster.await_full();
@@ -129,6 +136,9 @@ class Benchmark {
     with_rounds["per_round"] = rounded(pauses.read);
     report_.add("read_gap_max_ms", percentile(pauses.read, 1), "ms", with_rounds);
     report_.add("read_gap_p50_ms", percentile(pauses.read, 0.5), "ms", conditions);
+    with_rounds["of"] = "each account alone";
+    with_rounds["per_round"] = rounded(pauses.read_of_one);
+    report_.add("read_gap_max_ms", percentile(pauses.read_of_one, 1), "ms", with_rounds);
     conditions["when"] = "the node is back";
     report_.add("write_gap_max_ms", percentile(pauses.write_at_return, 1), "ms", conditions);
     report_.add("read_gap_max_ms", percentile(pauses.read_at_return, 1), "ms", conditions);
@@ -190,6 +200,7 @@ class Benchmark {
 
   const Setting& setting_;
   const unsigned rounds_;
+  const std::string only_;  ///< this fault; empty: each
   const unsigned etcd_rounds_;
   double killed_p50_ms_ = 0;
   Report report_{"failover"};
@@ -199,7 +210,7 @@ class Benchmark {
 }  // namespace cairn::bench
 
 int main(int argc, char** argv) {
-  const std::vector<std::string> flags{"--rounds", "--etcd-rounds", "--no-replacement"};
+  const std::vector<std::string> flags{"--rounds", "--fault", "--etcd-rounds", "--no-replacement"};
   return cairn::bench::run(argc, argv, 2'400, flags, [](const auto& setting) {
     try {
       cairn::bench::Benchmark{setting}();

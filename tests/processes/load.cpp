@@ -40,6 +40,7 @@ struct SteadyLoad::Account {
   std::map<std::string, bool> sent;  // names, and whether they were acknowledged
   std::vector<std::string> errors;
   std::vector<std::uint64_t> told;  // cursors, by the watch
+  Acks reads;
   std::vector<std::thread> threads;
   std::thread watcher;
   std::atomic<bool> watch_on = true;
@@ -106,10 +107,12 @@ void SteadyLoad::write(Account& account, unsigned writer) {
 void SteadyLoad::read(Account& account) {
   while (!stopping_) {
     const auto page = account.drive->list_page({}, "", 10);
-    if (page.ok())
+    if (page.ok()) {
       reads_.add();
-    else if (!stopping_)
+      account.reads.add();
+    } else if (!stopping_) {
       account.wrong("a read failed: " + page.error().message);
+    }
     std::this_thread::sleep_for(options_.pause);
   }
 }
@@ -125,12 +128,16 @@ void SteadyLoad::watch(Account& account) {
   }
 }
 
+const Acks& SteadyLoad::reads_of(unsigned account) const { return accounts_.at(account)->reads; }
+
 bool SteadyLoad::writes_after(double moment, std::chrono::milliseconds bound) const {
   return comes_true(bound, [&] { return writes_.any_since(moment); });
 }
 
 bool SteadyLoad::reads_after(double moment, std::chrono::milliseconds bound) const {
-  return comes_true(bound, [&] { return reads_.any_since(moment); });
+  return comes_true(bound, [&] {
+    return std::ranges::all_of(accounts_, [&](const auto& account) { return account->reads.any_since(moment); });
+  });
 }
 
 void SteadyLoad::stop() {

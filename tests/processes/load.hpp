@@ -33,7 +33,8 @@ class SteadyLoad {
 
   const Acks& writes() const { return writes_; }
   const Acks& reads() const { return reads_; }
-  /// Waits until something was committed (read) after `moment`; false after `bound`.
+  const Acks& reads_of(unsigned account) const;
+  /// Waits until something was committed (read in each account) after `moment`; false after `bound`.
   bool writes_after(double moment, std::chrono::milliseconds bound = ProcessCluster::patience) const;
   bool reads_after(double moment, std::chrono::milliseconds bound = ProcessCluster::patience) const;
 

@@ -1,7 +1,11 @@
 #include "tests/processes/network.hpp"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -29,6 +33,19 @@ int make_space() {
   return space;
 }
 
+void run_in(int space, const std::function<void()>& work) {
+  std::exception_ptr thrown;
+  std::thread([&] {
+    try {
+      if (setns(space, CLONE_NEWNET) != 0) throw std::runtime_error("cannot enter a network namespace");
+      work();
+    } catch (...) {
+      thrown = std::current_exception();
+    }
+  }).join();
+  if (thrown) std::rethrow_exception(thrown);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Network>> Network::make() {
@@ -41,6 +58,7 @@ Result<std::unique_ptr<Network>> Network::make() {
                  std::string("network namespaces may not be made here: ") + std::strerror(errno)};
   try {
     network->configure(network->switch_, "link add name switch type bridge forward_delay 0\nlink set dev switch up\n");
+    run_in(network->switch_, [&] { network->control_ = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0); });
   } catch (const std::exception& error) {
     return Error{Errc::permission_denied, std::string("no bridge can be made here: ") + error.what()};
   }
@@ -49,6 +67,7 @@ Result<std::unique_ptr<Network>> Network::make() {
 
 Network::~Network() {
   for (const auto& [name, host] : hosts_) close(host.space);
+  if (control_ >= 0) close(control_);
   if (switch_ >= 0) close(switch_);
 }
 
@@ -69,25 +88,18 @@ std::string Network::add(const std::string& name) {
 }
 
 int Network::of(const std::string& host) const { return hosts_.at(host).space; }
-void Network::cut(const std::string& host) {
-  configure(switch_, "link set dev " + hosts_.at(host).port + " nomaster\n");
-}
-void Network::heal(const std::string& host) {
-  configure(switch_, "link set dev " + hosts_.at(host).port + " master switch\n");
+void Network::cut(const std::string& host) { plug(SIOCBRDELIF, host); }
+void Network::heal(const std::string& host) { plug(SIOCBRADDIF, host); }
+
+void Network::plug(unsigned long how, const std::string& host) {
+  ifreq port{}, on{};
+  hosts_.at(host).port.copy(port.ifr_name, IFNAMSIZ - 1);
+  std::string("switch").copy(on.ifr_name, IFNAMSIZ - 1);
+  if (ioctl(control_, SIOCGIFINDEX, &port) == 0) on.ifr_ifindex = port.ifr_ifindex;
+  if (ioctl(control_, how, &on) != 0) throw std::runtime_error("switch, " + host + ": " + std::strerror(errno));
 }
 
-void Network::run_inside(const std::string& host, const std::function<void()>& work) const {
-  std::exception_ptr thrown;
-  std::thread([&] {
-    try {
-      if (setns(of(host), CLONE_NEWNET) != 0) throw std::runtime_error("cannot enter host " + host);
-      work();
-    } catch (...) {
-      thrown = std::current_exception();
-    }
-  }).join();
-  if (thrown) std::rethrow_exception(thrown);
-}
+void Network::run_inside(const std::string& host, const std::function<void()>& work) const { run_in(of(host), work); }
 
 void Network::configure(int space, const std::string& commands) const {
   ProcessOptions options;

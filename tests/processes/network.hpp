@@ -25,7 +25,8 @@ class Network {
   bool has(const std::string& host) const { return hosts_.contains(host); }
   /// For ProcessOptions::network. Lives as long as this object.
   int of(const std::string& host) const;
-  /// Unplugs the host: what it sends and what is sent to it is lost, and nobody is told.
+  /// Unplugs the host: what it sends and what is sent to it is lost, and nobody is told. No process is started for it,
+  /// which would halt this one's threads while its memory is marked to be copied.
   void cut(const std::string& host);
   void heal(const std::string& host);
   /// Runs `work` on a thread of its own inside the host; threads that it starts stay there.
@@ -38,8 +39,10 @@ class Network {
   };
   Network() = default;
   void configure(int space, const std::string& commands) const;
+  void plug(unsigned long how, const std::string& host);
 
   int switch_ = -1;
+  int control_ = -1;  ///< a socket at the switch
   std::map<std::string, Host> hosts_;
 };
 
