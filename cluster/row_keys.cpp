@@ -1,4 +1,6 @@
 // Keys of rows; rows.cpp has the codecs of their values.
+#include <endian.h>
+
 #include <bit>
 #include <cstdlib>
 #include <cstring>
@@ -21,19 +23,14 @@ bool parse_time(Reader& in, Timestamp& out) {
 
 }  // namespace
 
-Key& Key::u8(std::uint8_t n) {
-  if (size_ == bytes_.size()) std::abort();
-  bytes_[size_++] = static_cast<char>(n);
-  return *this;
-}
-
 Key& Key::u32(std::uint32_t n) {
-  for (int shift = 24; shift >= 0; shift -= 8) u8(static_cast<std::uint8_t>(n >> shift));
-  return *this;
+  const auto digits = htobe32(n);
+  return raw({reinterpret_cast<const char*>(&digits), sizeof digits});
 }
 
 Key& Key::u64(std::uint64_t n) {
-  return u32(static_cast<std::uint32_t>(n >> 32)).u32(static_cast<std::uint32_t>(n));
+  const auto digits = htobe64(n);
+  return raw({reinterpret_cast<const char*>(&digits), sizeof digits});
 }
 
 Key& Key::raw(BytesView bytes) {
@@ -44,10 +41,10 @@ Key& Key::raw(BytesView bytes) {
 }
 
 Key& Key::ordered(std::uint64_t n, std::uint8_t high) {
-  const int count = (std::bit_width(n) + 7) / 8;
+  const auto count = static_cast<std::size_t>(std::bit_width(n) + 7) / 8;
+  const auto digits = htobe64(n);
   u8(static_cast<std::uint8_t>(high << 4 | count));
-  for (int i = count; i-- > 0;) u8(static_cast<std::uint8_t>(n >> (8 * i)));
-  return *this;
+  return raw({reinterpret_cast<const char*>(&digits) + sizeof digits - count, count});
 }
 
 Key& Key::ordinal(std::uint32_t n) {

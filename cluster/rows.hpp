@@ -26,7 +26,7 @@ class Key {
  public:
   BytesView view() const { return {bytes_.data(), size_}; }
   operator BytesView() const { return view(); }
-  Key& u8(std::uint8_t n);
+  Key& u8(std::uint8_t n) { return raw({reinterpret_cast<const char*>(&n), 1}); }
   Key& u32(std::uint32_t n);
   Key& u64(std::uint64_t n);
   Key& raw(BytesView bytes);

@@ -1,8 +1,26 @@
 #include "protocol/codec.hpp"
 
+#include <algorithm>
 #include <bit>
 
 namespace cairn {
+
+Bytes Writer::take() {
+  auto out = large_.empty() ? Bytes(small_, size_) : std::exchange(large_, {});
+  out.resize(std::exchange(size_, 0));
+  capacity_ = sizeof small_;
+  return out;
+}
+
+void Writer::grow(std::size_t count) {
+  const auto wanted = std::max(size_ + count, 2 * capacity_);
+  if (large_.empty()) {
+    large_.reserve(wanted);
+    large_.assign(small_, size_);
+  }
+  large_.resize(wanted);
+  capacity_ = wanted;
+}
 
 Writer& Writer::ordered(std::uint64_t n) {
   const int count = (std::bit_width(n) + 7) / 8;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <utility>
 
 #include "protocol/bytes.hpp"
@@ -14,7 +15,8 @@ namespace cairn {
 class Writer {
  public:
   Writer& u8(std::uint8_t n) {
-    out_.push_back(static_cast<char>(n));
+    *room(1) = static_cast<char>(n);
+    ++size_;
     return *this;
   }
   Writer& u16(std::uint16_t n) { return fixed(n); }  ///< big-endian
@@ -22,11 +24,12 @@ class Writer {
   Writer& u64(std::uint64_t n) { return fixed(n); }  ///< big-endian
   /// LEB128, 1 to 10 bytes.
   Writer& varint(std::uint64_t n) {
-    while (n >= 0x80) {
-      out_.push_back(static_cast<char>(n | 0x80));
-      n >>= 7;
-    }
-    out_.push_back(static_cast<char>(n));
+    constexpr std::size_t most = 10;
+    auto* const first = room(most);
+    auto* at = first;
+    for (; n >= 0x80; n >>= 7) *at++ = static_cast<char>(n | 0x80);
+    *at++ = static_cast<char>(n);
+    size_ += static_cast<std::size_t>(at - first);
     return *this;
   }
   /// Zigzag LEB128.
@@ -36,26 +39,38 @@ class Writer {
   /// A byte string whose order equals the order of `n`: a byte with the count, then big-endian bytes.
   Writer& ordered(std::uint64_t n);
   Writer& raw(BytesView bytes) {
-    out_.append(bytes);
+    if (bytes.empty()) return *this;
+    std::memcpy(room(bytes.size()), bytes.data(), bytes.size());
+    size_ += bytes.size();
     return *this;
   }
   /// varint length, then the bytes.
   Writer& bytes(BytesView bytes) { return varint(bytes.size()).raw(bytes); }
 
-  const Bytes& view() const { return out_; }
-  Bytes take() { return std::exchange(out_, {}); }
+  /// Until the next call.
+  BytesView view() const { return {large_.empty() ? small_ : large_.data(), size_}; }
+  Bytes take();
 
  private:
   template <class Number>
   Writer& fixed(Number n) {
-    char digits[sizeof n];
-    for (std::size_t i = sizeof n; i-- > 0; n = static_cast<Number>(n >> 8))
-      digits[i] = static_cast<char>(n);
-    out_.append(digits, sizeof digits);
+    auto* const digits = room(sizeof n);
+    for (std::size_t i = sizeof n; i-- > 0; n = static_cast<Number>(n >> 8)) digits[i] = static_cast<char>(n);
+    size_ += sizeof n;
     return *this;
   }
+  /// For so many bytes more, which are to be counted when they are there.
+  char* room(std::size_t count) {
+    if (capacity_ - size_ < count) grow(count);
+    return (large_.empty() ? small_ : large_.data()) + size_;
+  }
+  void grow(std::size_t count);
 
-  Bytes out_;
+  // Most of what is written is a row of some ten to two hundred bytes: one allocation when it is taken is all it needs.
+  char small_[256];
+  Bytes large_;  // not empty: what was written is here
+  std::size_t size_ = 0;
+  std::size_t capacity_ = sizeof small_;
 };
 
 class Reader {

@@ -18,7 +18,7 @@ std::uint64_t number_of(Timestamp time) { return static_cast<std::uint64_t>(time
 Bytes encode_trailer(const BlockId& id, Timestamp touched) {
   Writer out;
   out.raw(id.view()).u64(number_of(touched));
-  return out.view();
+  return out.take();
 }
 
 std::optional<BlockRecord> decode_record(const Record& record) {
@@ -69,7 +69,7 @@ Bytes encode_row(const IndexRow& row) {
   out.u32(row.location.segment).u32(row.location.offset).u32(row.sealed_bytes);
   out.u64(number_of(row.touched));
   if (row.quarantined) out.u64(number_of(*row.quarantined));
-  return out.view();
+  return out.take();
 }
 
 std::optional<IndexRow> decode_row(BytesView value) {

@@ -59,6 +59,24 @@ TEST(Codec, RoundTrip) {
   }
 }
 
+TEST(Codec, AWriterTakesAnyLengthAndBeginsAnew) {
+  Writer w;
+  for (std::size_t length = 0; length < 700; length += 3) {
+    Bytes expected;
+    for (std::size_t i = 0; i < length; ++i) {
+      w.u8(static_cast<std::uint8_t>(i));
+      expected.push_back(static_cast<char>(i));
+    }
+    w.varint(~0ull).bytes(expected);
+    expected += Bytes(9, '\xff') + "\x01" + Writer().varint(length).take() + Bytes(expected);
+    EXPECT_EQ(w.view(), expected);
+    auto other = w;
+    EXPECT_EQ(w.take(), expected);
+    EXPECT_EQ(w.view(), "");
+    EXPECT_EQ(other.u8(7).take(), expected + "\x07");
+  }
+}
+
 TEST(Codec, OrderedKeepsTheOrderOfNumbers) {
   for (const auto a : interesting)
     for (const auto b : interesting)
