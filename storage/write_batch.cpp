@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <iterator>
 #include <new>
 #include <utility>
 
@@ -184,9 +183,7 @@ void WriteBatch::put_in_slot(Row& row) {
 
 // Order.
 
-bool WriteBatch::Before::operator()(const Place& a, const Place& b) const {
-  return a.words != b.words ? a.words < b.words : a.row->key() < b.row->key();
-}
+bool WriteBatch::Before::by_key(const Place& a, const Place& b) { return a.row->key() < b.row->key(); }
 
 const std::vector<std::shared_ptr<const WriteBatch::Run>>& WriteBatch::runs() const {
   order();
@@ -201,10 +198,8 @@ void WriteBatch::order() const {
   for (; ordered_ < rows_.size(); ++ordered_) fresh.push_back(place_of(*rows_[ordered_]));
   std::sort(fresh.begin(), fresh.end(), Before());
   while (!runs_.empty() && runs_.back()->size() < run_growth * fresh.size()) {
-    Run both;
-    both.reserve(runs_.back()->size() + fresh.size());
-    std::merge(runs_.back()->begin(), runs_.back()->end(), fresh.begin(), fresh.end(), std::back_inserter(both),
-               Before());
+    Run both(runs_.back()->size() + fresh.size());
+    std::merge(runs_.back()->begin(), runs_.back()->end(), fresh.begin(), fresh.end(), both.begin(), Before());
     fresh = std::move(both);
     runs_.pop_back();
   }

@@ -24,7 +24,12 @@ class WriteBatch {
     const Row* row;
   };
   struct Before {
-    bool operator()(const Place& a, const Place& b) const;
+    bool operator()(const Place& a, const Place& b) const {
+      for (std::size_t i = 0; i < a.words.size(); ++i)
+        if (a.words[i] != b.words[i]) return a.words[i] < b.words[i];
+      return by_key(a, b);
+    }
+    static bool by_key(const Place& a, const Place& b);
   };
   /// In key order.
   using Run = std::vector<Place>;
