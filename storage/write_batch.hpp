@@ -76,6 +76,7 @@ class WriteBatch {
     std::size_t left_ = 0;
     std::uint64_t taken_ = 0;
   };
+
   void set(BytesView key, std::optional<BytesView> value) { set(key, hash_of(key), value); }
   void set(BytesView key, std::uint64_t hash, std::optional<BytesView> value);
   Row* row_of(BytesView key, std::uint64_t hash) const;
