@@ -289,17 +289,20 @@ void Routing::to_any(std::uint64_t id, Request& request, const directory::Shard&
     replica = next_reader(request, shard, now);
     if (!replica) return wake_at(id, request, now + limits::route_pause_most);  // there is a link to none
   }
-  if (!replica) {  // all are asked: those who refused do better by now, perhaps
-    std::erase_if(request.tried, [&](ReplicaId id) { return !is_asked(request, id); });
+  if (!replica) {  // all are asked: who refused does better by now, perhaps, and what who is silent said may be lost
+    auto doubt_at = now + limits::leader_doubt_after;
+    for (const auto& attempt : request.out)
+      if (const auto at = attempt.sent + limits::leader_doubt_after; at > now) doubt_at = std::min(doubt_at, at);
+    const auto may_answer = [&](ReplicaId replica) {
+      return std::ranges::any_of(request.out, [&](const Attempt& attempt) {
+        return attempt.replica == replica && now < attempt.sent + limits::leader_doubt_after;
+      });
+    };
+    if (!options_.faults.has(NodeFault::readers_asked_once))
+      std::erase_if(request.tried, [&](ReplicaId replica) { return !may_answer(replica); });
     replica = next_reader(request, shard, now);
-    if (replica && now < request.not_before) return wake_at(id, request, request.not_before);
-  }
-  if (!replica) {  // if none answers, what they said may be lost
-    const auto doubt_at = request.out.back().sent + limits::leader_doubt_after;
-    if (now < doubt_at) return wake_at(id, request, doubt_at);
-    if (!options_.faults.has(NodeFault::readers_asked_once)) request.tried.clear();
-    replica = next_reader(request, shard, now);
-    if (!replica) return wake_at(id, request, now + limits::leader_doubt_after);
+    if (!replica) return wake_at(id, request, doubt_at);
+    if (now < request.not_before) return wake_at(id, request, request.not_before);
   }
   if (!request.out.empty()) hedge_credit_ -= limits::reads_per_hedge;
   send(id, request, shard, *replica, now);

@@ -481,6 +481,21 @@ TEST_F(RoutingTest, ThoseWhoWereBehindAreAskedAgainThoughOneIsSilent) {
   for (const auto& [node, times] : asked) EXPECT_LE(times, 8) << node;
 }
 
+TEST_F(RoutingTest, OneWhoseAnswerWasLostIsAskedAgainThoughTheOthersAreBehind) {
+  map(slots_of_three(1, 3));
+  const auto request = read(9);
+  const auto silent = sent();
+  const auto began = now_;
+  std::optional<std::uint64_t> done;
+  for (; !done && now_ < began + 1s; pass(limits::read_hedge_after))
+    for (const auto& send : sends()) {
+      const auto said = answer(send, send.node == silent.node ? Outcome::done : Outcome::behind);
+      if (said) done = said;
+    }
+  EXPECT_EQ(done, request);
+  EXPECT_LE(now_, began + limits::leader_doubt_after + limits::route_pause_most + 2 * limits::read_hedge_after);
+}
+
 TEST_F(RoutingTest, HedgesAreBounded) {
   RoutingOptions options;
   options.hedges_at_once = 5;
