@@ -61,6 +61,8 @@ class Benchmark {
         etcd_rounds_(static_cast<unsigned>(setting.number("--etcd-rounds", 30))) {}
 
   void operator()() {
+    const auto chosen = [&](const Fault& fault) { return only_.empty() || only_ == fault.name; };
+    if (std::ranges::none_of(faults, chosen)) give_up("--fault is kill, stop or cut, not " + only_);
     cairn();
     etcd();
   }
