@@ -291,15 +291,13 @@ void Routing::to_any(std::uint64_t id, Request& request, const directory::Shard&
   }
   if (!replica) {  // all are asked: who refused does better by now, perhaps, and what who is silent said may be lost
     auto doubt_at = now + limits::leader_doubt_after;
-    for (const auto& attempt : request.out)
-      if (const auto at = attempt.sent + limits::leader_doubt_after; at > now) doubt_at = std::min(doubt_at, at);
-    const auto may_answer = [&](ReplicaId replica) {
-      return std::ranges::any_of(request.out, [&](const Attempt& attempt) {
-        return attempt.replica == replica && now < attempt.sent + limits::leader_doubt_after;
-      });
-    };
+    for (auto& attempt : request.out) {
+      const auto at = attempt.sent + limits::leader_doubt_after;
+      attempt.doubted = at <= now;
+      if (!attempt.doubted) doubt_at = std::min(doubt_at, at);
+    }
     if (!options_.faults.has(NodeFault::readers_asked_once))
-      std::erase_if(request.tried, [&](ReplicaId replica) { return !may_answer(replica); });
+      std::erase_if(request.tried, [&](ReplicaId tried) { return !is_asked(request, tried); });
     replica = next_reader(request, shard, now);
     if (!replica) return wake_at(id, request, doubt_at);
     if (now < request.not_before) return wake_at(id, request, request.not_before);

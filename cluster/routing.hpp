@@ -102,7 +102,7 @@ class Routing {
     std::string node;
     std::uint64_t term = 0;  // that was known when it was sent
     Instant sent{0};
-    bool doubted = false;  // nobody who was asked since knew better
+    bool doubted = false;  // its answer may be lost
   };
   struct Request {
     RoutedRequest what;

@@ -464,11 +464,10 @@ TEST_F(RoutingTest, ThoseWhoWereBehindAreAskedAgainThoughOneIsSilent) {
   const auto request = read(9);
   const auto silent = sent();
   const auto began = now_;
-  bool elected = false;
   std::optional<std::uint64_t> done;
   std::map<std::string, int> asked;
   for (; !done && now_ < began + 1s; pass(limits::read_hedge_after)) {
-    elected = now_ > began + limits::max_floor_wait;
+    const bool elected = now_ > began + limits::max_floor_wait;
     for (const auto& send : sends()) {
       if (send.node == silent.node) continue;
       ++asked[send.node];
