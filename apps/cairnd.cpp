@@ -1,10 +1,6 @@
 // The server's main: reads flags and configuration, starts a node, waits for a signal, stops it.
 #include <CLI/CLI.hpp>
 
-#ifdef CAIRN_MIMALLOC
-#include <mimalloc.h>
-#endif
-
 #include <csignal>
 #include <cstdio>
 #include <ctime>
@@ -14,6 +10,7 @@
 
 #include "actors/log.hpp"
 #include "actors/node.hpp"
+#include "apps/memory.hpp"
 #include "cluster/config.hpp"
 #include "protocol/version.hpp"
 
@@ -66,16 +63,6 @@ bool read_config(const Flags& flags, cairn::cluster::Config& config) {
   return errors.empty();
 }
 
-// What a checkpoint frees, the next rows take. Given back to the system within milliseconds, as is the default, it
-// costs a page fault and an interrupt of every core for each page. The environment (MIMALLOC_…) has the last word.
-void keep_freed_memory() {
-#ifdef CAIRN_MIMALLOC
-  constexpr long for_millis = 60'000;
-  for (const auto option : {mi_option_decommit_delay, mi_option_segment_decommit_delay})
-    mi_option_set_default(option, for_millis);
-#endif
-}
-
 // Blocked before any thread starts, so that they reach sigtimedwait() in main alone.
 sigset_t block_signals() {
   sigset_t set;
@@ -112,7 +99,7 @@ int run(const cairn::cluster::Config& config) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  keep_freed_memory();
+  cairn::apps::set_up_memory();
   CLI::App app{"cairnd: the Cairn server", "cairnd"};
   Flags flags;
   app.add_option("-c,--config", flags.config, "Configuration file (TOML)")->type_name("FILE");

@@ -39,7 +39,7 @@ struct Dependency {
 };
 
 const Dependency dependencies[] = {
-    {"mimalloc", {"mimalloc"}, {"apps/cairnd."}},
+    {"mimalloc", {"mimalloc"}, {"apps/memory."}},
     {"LMDB", {"lmdb.h"}, {"storage/lmdb."}},
     {"CAF", {"caf/"}, {"actors/", "apps/cairnd"}},
     {"Cap'n Proto", {"capnp/", "kj/"}, {"protocol/", "client/", "actors/rpc_"}},

@@ -15,6 +15,7 @@
 #include <ctime>
 #include <filesystem>
 
+#include "apps/memory.hpp"
 #include "tests/bench/support/measure.hpp"
 
 namespace cairn::bench {
@@ -91,6 +92,7 @@ bool Setting::has(const std::string& flag) const { return std::ranges::find(argu
 
 int run(int argc, char** argv, int bound_seconds, const std::vector<std::string>& flags,
         const std::function<void(const Setting&)>& benchmark) {
+  apps::set_up_memory();
   const auto program_folder = fs::read_symlink("/proc/self/exe").parent_path();
   Setting setting;
   setting.arguments.assign(argv + 1, argv + argc);
