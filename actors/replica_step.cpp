@@ -11,9 +11,6 @@ namespace cairn::actors {
 
 using cluster::EntryKindInLog;
 
-// Rows are looked up in the batch before the table, so it is kept as small as the processor's cache.
-constexpr std::size_t entries_per_batch = 16;
-
 namespace {
 
 /// Where the messages without entries begin.
@@ -134,7 +131,7 @@ void Replica::apply(const std::vector<storage::LogEntry>& entries) {
   std::unordered_map<std::uint64_t, std::size_t> grown_by_account;
   answers.reserve(entries.size());
   for (const auto& entry : entries) {
-    if (entry.index % entries_per_batch == 0) rows_.apply_part(std::exchange(batch, {}), entry.index - 1);
+    rows_.apply_part(std::exchange(batch, {}), entry.index - 1);
     bytes += entry.body.size();
     auto own = proposals_.take(entry, raft_.leader());
     if (entry.kind != static_cast<std::uint8_t>(EntryKindInLog::command)) continue;

@@ -34,6 +34,7 @@ class RowWalk {
     std::shared_ptr<const WriteBatch::Run> run;
     std::ptrdiff_t at, end;
     const WriteBatch::Place* place() const { return at == end ? nullptr : run->data() + at; }
+    void step(std::ptrdiff_t turn);
   };
   bool before(const WriteBatch::Place& a, const WriteBatch::Place& b) const {
     return direction_ == Direction::forwards ? WriteBatch::Before()(a, b) : WriteBatch::Before()(b, a);
