@@ -82,6 +82,7 @@ class Cursor {
   }
   BytesView key() const { return from_lmdb(key_); }
   BytesView value() const { return from_lmdb(value_); }
+  StoredRow row() const { return {key(), value()}; }
 
  private:
   const Environment& environment_;
@@ -126,6 +127,24 @@ class LmdbSnapshot : public StoreSnapshot {
     if (code == MDB_NOTFOUND) return std::optional<BytesView>();
     if (code != 0) return environment_->error(code, "read");
     return std::optional<BytesView>(from_lmdb(value));
+  }
+
+  Result<Lookup> look_up(BytesView key) override {
+    CAIRN_TRY(check());
+    Cursor cursor(*environment_);
+    CAIRN_TRY(cursor.open(txn_));
+    const auto found = cursor.seek(key);
+    if (!found.ok()) return found.error();
+    Lookup lookup;
+    if (*found && cursor.key() == key) {
+      lookup.value = cursor.value();
+      return lookup;
+    }
+    if (*found) lookup.after = cursor.row();
+    const auto earlier = cursor.move(*found ? MDB_PREV : MDB_LAST);
+    if (!earlier.ok()) return earlier.error();
+    if (*earlier) lookup.before = cursor.row();
+    return lookup;
   }
 
   Result<void> scan(BytesView from, BytesView to,

@@ -1,5 +1,6 @@
 #include "storage/memory_store.hpp"
 
+#include <iterator>
 #include <map>
 #include <mutex>
 
@@ -31,6 +32,19 @@ class MemorySnapshot : public StoreSnapshot {
     const auto found = rows_->find(key);
     if (found == rows_->end()) return std::optional<BytesView>();
     return std::optional<BytesView>(found->second);
+  }
+
+  Result<Lookup> look_up(BytesView key) override {
+    if (!rows_) return Error{Errc::internal, "a released snapshot was read"};
+    const auto found = rows_->lower_bound(key);
+    Lookup lookup;
+    if (found != rows_->end() && found->first == key) {
+      lookup.value = found->second;
+      return lookup;
+    }
+    if (found != rows_->end()) lookup.after = {found->first, found->second};
+    if (found != rows_->begin()) lookup.before = {std::prev(found)->first, std::prev(found)->second};
+    return lookup;
   }
 
   Result<void> scan(BytesView from, BytesView to,

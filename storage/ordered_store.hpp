@@ -13,11 +13,23 @@
 
 namespace cairn::storage {
 
+struct StoredRow {
+  BytesView key, value;
+};
+
+/// What a store has for a key, or else the rows around it; none where the store ends.
+struct Lookup {
+  std::optional<BytesView> value;
+  std::optional<StoredRow> before, after;
+};
+
 /// A consistent view. Views that it returns live until the next call on it.
 class StoreSnapshot {
  public:
   virtual ~StoreSnapshot() = default;
   virtual Result<std::optional<BytesView>> get(BytesView key) = 0;
+  /// The same, and where that is nothing, between which rows.
+  virtual Result<Lookup> look_up(BytesView key) = 0;
   /// Rows from `from` (inclusive) up to `to` (exclusive; "" is the end) in key order until `visit`
   /// answers false.
   virtual Result<void> scan(BytesView from, BytesView to, const std::function<bool(BytesView, BytesView)>& visit) = 0;

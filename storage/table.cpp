@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cstdlib>
 #include <optional>
-#include <vector>
 
 #include "protocol/codec.hpp"
 #include "protocol/digest.hpp"
+#include "storage/remembered.hpp"
 #include "storage/row_walk.hpp"
 
 namespace cairn::storage {
@@ -40,39 +40,6 @@ std::string hex(BytesView bytes) {
   }
   return out;
 }
-
-/// Rows of the store that were looked up lately, since most commits look up the same few: the folders that they are
-/// about.
-class LookedUp {
- public:
-  const Bytes* find(BytesView key, std::uint64_t hash) const {
-    const auto& row = rows_[hash % rows_.size()];
-    return row.hash == hash && row.key == key ? &row.value : nullptr;
-  }
-  void keep(BytesView key, std::uint64_t hash, BytesView value) {
-    if (key.size() + value.size() > max_kept_bytes) return;
-    auto& row = rows_[hash % rows_.size()];
-    row.hash = hash;
-    row.key = key;
-    row.value = value;
-  }
-  /// Those that the batch changes.
-  void forget(const WriteBatch& batch) {
-    for (auto& row : rows_)
-      if (!row.key.empty() && batch.find(row.key, row.hash)) row = {};
-  }
-
- private:
-  static constexpr std::size_t max_kept_rows = 1'024;
-  static constexpr std::size_t max_kept_bytes = 512;  // of one
-
-  struct Kept {
-    std::uint64_t hash = 0;
-    Bytes key;  // empty: none
-    Bytes value;
-  };
-  std::vector<Kept> rows_ = std::vector<Kept>(max_kept_rows);
-};
 
 /// A frozen overlay and the log position it reflects.
 struct Frozen {
@@ -124,14 +91,13 @@ class OverlayTable : public Table {
     if (const auto* row = active_.find(key, hash)) return row->value_copy();
     if (frozen_)
       if (const auto* row = frozen_->rows.find(key, hash)) return row->value_copy();
-    if (const auto* value = looked_up_.find(key, hash)) return std::optional(*value);
-    CAIRN_TRY(hold_snapshot());
-    const auto stored = snapshot_->get(key);
+    if (const auto* value = known_rows_.find(key, hash)) return std::optional(*value);
+    const auto stored = known_gaps_.wanted() ? look_up(key) : get_stored(key);
     if (!stored.ok()) return stored.error();
     if (!*stored) return std::optional<Bytes>();
     const auto value = open_row(key, **stored);
     if (!value.ok()) return value.error();
-    looked_up_.keep(key, hash, *value);
+    known_rows_.keep(key, hash, *value);
     return std::optional<Bytes>(Bytes(*value));
   }
 
@@ -170,7 +136,8 @@ class OverlayTable : public Table {
     CAIRN_TRY(snapshot_->refresh());
     held_ = true;
     checkpointed_ = frozen_->applied;
-    looked_up_.forget(frozen_->rows);
+    known_rows_.forget(frozen_->rows);
+    known_gaps_.forget();
     frozen_.reset();
     return {};
   }
@@ -193,6 +160,25 @@ class OverlayTable : public Table {
   Result<std::uint64_t> store_bytes() override { return store_->used_bytes(); }
 
  private:
+  Result<std::optional<BytesView>> get_stored(BytesView key) {
+    CAIRN_TRY(hold_snapshot());
+    return snapshot_->get(key);
+  }
+
+  /// The same, unless it is known that there is none; learns that for those around the key, too. A row whose key was
+  /// damaged would make a gap too wide, so the two that bound it are checked.
+  Result<std::optional<BytesView>> look_up(BytesView key) {
+    if (known_gaps_.hold(key)) return std::optional<BytesView>();
+    CAIRN_TRY(hold_snapshot());
+    const auto found = snapshot_->look_up(key);
+    if (!found.ok()) return found.error();
+    if (found->value) return found->value;
+    for (const auto& row : {found->before, found->after})
+      if (row) CAIRN_TRY(open_row(row->key, row->value));
+    known_gaps_.keep(found->before ? found->before->key : BytesView(), found->after ? found->after->key : BytesView());
+    return std::optional<BytesView>();
+  }
+
   Result<void> scan(BytesView from, BytesView to, const Visit& visit, Direction direction) {
     from = std::max(from, first_user_key);
     if (!to.empty() && to <= from) return {};
@@ -218,7 +204,8 @@ class OverlayTable : public Table {
   bool held_ = true;
   WriteBatch active_;
   std::shared_ptr<Frozen> frozen_;
-  LookedUp looked_up_;
+  RememberedRows known_rows_;
+  RememberedGaps known_gaps_;
   std::uint64_t applied_;
   std::uint64_t checkpointed_;
 };

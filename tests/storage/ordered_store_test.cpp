@@ -65,6 +65,33 @@ TEST_P(AnyStore, ScansHaveAnInclusiveStartAndAnExclusiveEnd) {
   EXPECT_EQ(keys_of(*snapshot, "f", "c", false), Keys());
 }
 
+TEST_P(AnyStore, ALookupInVainFindsTheRowsAround) {
+  const auto store = make();
+  const auto around = [&](BytesView key) {
+    const auto snapshot = store->snapshot().value();
+    const auto found = snapshot->look_up(key).value();
+    EXPECT_FALSE(found.value);
+    return std::pair(found.before ? Bytes(found.before->key) : "none", found.after ? Bytes(found.after->key) : "none");
+  };
+  using Pair = std::pair<Bytes, Bytes>;
+  EXPECT_EQ(around("a"), Pair("none", "none"));
+  put_all(*store, {"b", "d", "f"});
+  EXPECT_EQ(around("a"), Pair("none", "b"));
+  EXPECT_EQ(around("c"), Pair("b", "d"));
+  EXPECT_EQ(around("da"), Pair("d", "f"));
+  EXPECT_EQ(around("g"), Pair("f", "none"));
+  EXPECT_EQ(around(""), Pair("none", "b"));
+  const auto snapshot = store->snapshot().value();
+  for (const auto* key : {"b", "d", "f"}) {
+    const auto found = snapshot->look_up(key).value();
+    EXPECT_EQ(found.value, snapshot->get(key).value());
+    EXPECT_FALSE(found.before || found.after);
+  }
+  EXPECT_EQ(snapshot->look_up("c")->before->value, snapshot->get("b").value());
+  snapshot->release();
+  EXPECT_FALSE(snapshot->look_up("b").ok());
+}
+
 TEST_P(AnyStore, ScansAnEmptyStore) {
   const auto store = make();
   const auto snapshot = store->snapshot().value();

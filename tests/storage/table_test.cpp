@@ -6,6 +6,7 @@
 
 #include "storage/lmdb.hpp"
 #include "storage/memory_store.hpp"
+#include "storage/remembered.hpp"
 #include "storage/table.hpp"
 #include "tests/support/random.hpp"
 #include "tests/support/temp_dir.hpp"
@@ -151,6 +152,85 @@ TEST(Table, ARowThatWasLookedUpIsSeenAsTheNextCheckpointLeavesIt) {
   table->release_snapshot();
   EXPECT_EQ(look(), changed);
   EXPECT_EQ(look(), changed);
+}
+
+TEST(Table, AGapBetweenStoredRowsEndsWithTheNextCheckpoint) {
+  auto table = open_table(make_memory_store());
+  for (const auto* key : {"a", "z"}) put(*table, key, "1");
+  checkpoint(*table);
+  const auto learn = [&] {
+    for (int i = 0; i < 100; ++i) EXPECT_FALSE(*table->get("m" + std::to_string(i)));
+  };
+  learn();
+  put(*table, "m5", "2");
+  EXPECT_EQ(**table->get("m5"), "2");
+  const auto begun = table->begin_checkpoint();
+  EXPECT_EQ(**table->get("m5"), "2");
+  ASSERT_TRUE(begun->write().ok());
+  EXPECT_EQ(**table->get("m5"), "2");
+  ASSERT_TRUE(table->finish_checkpoint().ok());
+  EXPECT_EQ(**table->get("m5"), "2");
+  EXPECT_FALSE(*table->get("m6"));
+}
+
+// A key that was damaged is out of its order, so what lies between it and the next is not empty.
+TEST(Table, ADamagedRowIsNotTheEndOfAGap) {
+  for (const auto* damaged : {"a", "z"}) {
+    auto store = make_memory_store();
+    auto* const memory = store.get();
+    auto table = open_table(std::move(store));
+    for (const auto* key : {"a", "z"}) put(*table, key, "1");
+    checkpoint(*table);
+    ASSERT_TRUE(memory->rot(damaged));
+    table->release_snapshot();
+    std::optional<Errc> found;
+    for (int i = 0; i < 100 && !found; ++i)
+      if (const auto got = table->get("m"); !got) found = got.error().code;
+    EXPECT_EQ(found, Errc::corrupt);
+  }
+}
+
+TEST(RememberedGaps, HoldWhatLiesBetweenTheirEnds) {
+  RememberedGaps gaps;
+  EXPECT_FALSE(gaps.hold("m"));
+  gaps.keep("b", "d");
+  gaps.keep("x", "");
+  for (const auto* key : {"a", "b", "d", "e", "x"}) EXPECT_FALSE(gaps.hold(key)) << key;
+  for (const auto* key : {"ba", "c", "cz", "xa", "z"}) EXPECT_TRUE(gaps.hold(key)) << key;
+  gaps.keep("", "a");
+  EXPECT_TRUE(gaps.hold("A"));
+  gaps.forget();
+  EXPECT_FALSE(gaps.hold("c"));
+}
+
+TEST(RememberedGaps, AreAskedWhileTheyAreMetAgain) {
+  RememberedGaps gaps;
+  const auto asked = [&] {
+    int count = 0;
+    for (int i = 0; i < 80; ++i) count += gaps.wanted();
+    return count;
+  };
+  EXPECT_EQ(asked(), 10) << "a few, to learn whether it pays";
+  gaps.keep("b", "d");
+  EXPECT_TRUE(gaps.hold("c"));
+  EXPECT_EQ(asked(), 80);
+  for (int i = 0; i < 7; ++i) EXPECT_FALSE(gaps.hold("e"));
+  EXPECT_EQ(asked(), 80);
+  EXPECT_FALSE(gaps.hold("e"));
+  EXPECT_EQ(asked(), 10) << "one hit pays for so many misses";
+  for (int i = 0; i < 10'000; ++i) EXPECT_TRUE(gaps.hold("c"));
+  for (int i = 0; i < 4'096; ++i) EXPECT_FALSE(gaps.hold("e"));
+  EXPECT_EQ(asked(), 10) << "nor do hits of long ago count";
+}
+
+TEST(RememberedGaps, AreBounded) {
+  RememberedGaps gaps;
+  const auto key = [](int i) { return std::to_string(1'000'000 + i); };
+  for (int i = 0; i < 10'000; ++i) gaps.keep(key(2 * i), key(2 * i + 1));
+  int held = 0;
+  for (int i = 0; i < 10'000; ++i) held += gaps.hold(key(2 * i) + "x");
+  EXPECT_GT(held, 0);
+  EXPECT_LE(held, 4'096);
 }
 
 TEST(Table, RotIsReportedOnGetAndScanAndOverwrittenRowsAreNot) {
@@ -319,14 +399,18 @@ class TableRun {
     ASSERT_EQ(scan(*table_, "", "", false).value(), expected(rows_, "", "", false));
   }
 
+  // One key after the other, as names come to a folder, or here and there.
   void look() {
-    const auto key = random_key();
-    const auto value = table_->get(key);
-    ASSERT_TRUE(value.ok());
-    const auto row = rows_.find(key);
-    ASSERT_EQ(value->has_value(), row != rows_.end());
-    if (*value) {
-      ASSERT_EQ(**value, row->second);
+    auto key = random_key();
+    for (auto count = random_.between(1, 20); count > 0; --count) {
+      const auto value = table_->get(key);
+      ASSERT_TRUE(value.ok());
+      const auto row = rows_.find(key);
+      ASSERT_EQ(value->has_value(), row != rows_.end());
+      if (*value) {
+        ASSERT_EQ(**value, row->second);
+      }
+      key = random_.one_in(4) ? random_key() : key + random_.bytes(1);
     }
     const auto from = random_.one_in(3) ? Bytes() : random_key();
     const auto to = random_.one_in(3) ? Bytes() : random_key();
