@@ -4,6 +4,7 @@
 
 #include "actors/clock.hpp"
 #include "actors/lease.hpp"
+#include "cluster/checkpoint_size.hpp"
 
 namespace cairn::actors {
 namespace {
@@ -24,7 +25,15 @@ ReplicaRows::ReplicaRows(cluster::directory::ShardId shard, std::shared_ptr<stor
       table_(std::move(table)),
       machine_(cluster::make_state_machine(shard, *table_, tick_of(config))),
       retention_(log_entries_kept, limits::max_log_bytes_kept),
-      last_checkpoint_(steady_now()) {}
+      last_checkpoint_(steady_now()) {
+  size_checkpoint();
+}
+
+// A store that cannot tell its size is taken for a small one.
+void ReplicaRows::size_checkpoint() {
+  const auto stored = table_->store_bytes();
+  checkpoint_bytes_ = cluster::checkpoint_size(stored ? *stored : 0, config_.checkpoint_overlay_bytes);
+}
 
 void ReplicaRows::apply(storage::WriteBatch batch, const cluster::Position& position, std::uint64_t log_bytes) {
   batch.put(cluster::position_key, cluster::encode(position));
@@ -38,7 +47,7 @@ bool ReplicaRows::behind() const {
 
 std::optional<WriteCheckpoint> ReplicaRows::checkpoint_if_due(std::uint64_t log_bytes) {
   if (checkpointing_) return std::nullopt;
-  const bool large = table_->overlay_bytes() > config_.checkpoint_overlay_bytes ||
+  const bool large = table_->overlay_bytes() > checkpoint_bytes_ ||
                      log_bytes > log_bytes_at_checkpoint_ + config_.checkpoint_log_bytes;
   const bool old =
       table_->applied() > table_->checkpointed() && steady_now() - last_checkpoint_ > config_.checkpoint_interval;
@@ -55,8 +64,12 @@ std::optional<WriteCheckpoint> ReplicaRows::checkpoint_if_due(std::uint64_t log_
 Result<void> ReplicaRows::checkpoint_written(const Error* error) {
   checkpointing_ = false;
   last_checkpoint_ = steady_now();
-  if (!error) return table_->finish_checkpoint();
-  table_->abandon_checkpoint();
+  if (error) {
+    table_->abandon_checkpoint();
+    return {};
+  }
+  CAIRN_TRY(table_->finish_checkpoint());
+  size_checkpoint();
   return {};
 }
 
@@ -65,6 +78,7 @@ void ReplicaRows::replace(std::shared_ptr<storage::Table> table) {
   table_ = std::move(table);
   machine_ = cluster::make_state_machine(shard_, *table_, tick_of(config_));
   last_checkpoint_ = steady_now();
+  size_checkpoint();
 }
 
 Result<std::shared_ptr<storage::StoreSnapshot>> ReplicaRows::open_source(std::uint64_t transfer) {

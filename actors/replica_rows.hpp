@@ -45,6 +45,8 @@ class ReplicaRows {
   std::uint64_t forget_to(std::uint64_t checkpointed, bool alone, std::uint64_t log_bytes) const;
 
  private:
+  void size_checkpoint();
+
   cluster::directory::ShardId shard_;
   cluster::Config::Metadata config_;
   std::shared_ptr<storage::Table> table_;
@@ -53,6 +55,7 @@ class ReplicaRows {
   std::map<std::uint64_t, std::uint64_t> sources_;  // by transfer: the index of its rows
   bool checkpointing_ = false;
   std::uint64_t log_bytes_at_checkpoint_ = 0;
+  std::uint64_t checkpoint_bytes_;  // of changed rows, at which the next checkpoint begins
   std::chrono::milliseconds last_checkpoint_;
 };
 

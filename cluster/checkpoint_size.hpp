@@ -1,0 +1,18 @@
+// How many changed rows a replica gathers in memory before it checkpoints them.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+namespace cairn::cluster {
+
+/// In bytes of memory, for a table that stores `stored_bytes`; at most `most`. A checkpoint writes whole pages. In a
+/// small table many rows share each, so few rows at a time cost little more, and they take less of the memory and of
+/// the processor's cache. In a large one nearly each row has a page of its own unless many are written at a time.
+constexpr std::uint64_t checkpoint_size(std::uint64_t stored_bytes, std::uint64_t most) {
+  constexpr std::uint64_t least = 16u << 20;
+  constexpr std::uint64_t stored_to_changed = 16;
+  return std::min(most, std::max(least, stored_bytes / stored_to_changed));
+}
+
+}  // namespace cairn::cluster
