@@ -25,7 +25,7 @@ Replica::Replica(ReplicaActor::pointer self, OpenedReplica opened, ReplicaOption
       network_(std::move(network)),
       disk_(opened.disk),
       held_(std::move(opened.held)),
-      rows_(options_.shard, std::move(opened.table), options_.metadata, options_.log_entries_kept),
+      rows_(options_.shard, options_.self, std::move(opened.table), options_.metadata, options_.log_entries_kept),
       raft_(options_.self, options_.raft, std::move(opened.recovered), steady_micros(), std::random_device{}()),
       opened_complete_(raft_.alone() && raft_.applied() == raft_.log().last_index()) {
   const ReplicaActor me{self};

@@ -18,7 +18,8 @@ cluster::Tick tick_of(const cluster::Config::Metadata& config) {
 
 }  // namespace
 
-ReplicaRows::ReplicaRows(cluster::directory::ShardId shard, std::shared_ptr<storage::Table> table,
+ReplicaRows::ReplicaRows(cluster::directory::ShardId shard, cluster::ReplicaId self,
+                         std::shared_ptr<storage::Table> table,
                          const cluster::Config::Metadata& config, std::uint64_t log_entries_kept)
     : shard_(shard),
       config_(config),
@@ -27,6 +28,7 @@ ReplicaRows::ReplicaRows(cluster::directory::ShardId shard, std::shared_ptr<stor
       retention_(log_entries_kept, limits::max_log_bytes_kept),
       last_checkpoint_(steady_now()) {
   size_checkpoint();
+  checkpoint_bytes_ = cluster::first_checkpoint_size(checkpoint_bytes_, self);
 }
 
 // A store that cannot tell its size is taken for a small one.

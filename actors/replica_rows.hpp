@@ -16,7 +16,7 @@ namespace cairn::actors {
 
 class ReplicaRows {
  public:
-  ReplicaRows(cluster::directory::ShardId shard, std::shared_ptr<storage::Table> table,
+  ReplicaRows(cluster::directory::ShardId shard, cluster::ReplicaId self, std::shared_ptr<storage::Table> table,
               const cluster::Config::Metadata& config, std::uint64_t log_entries_kept);
 
   const std::shared_ptr<storage::Table>& table() const { return table_; }

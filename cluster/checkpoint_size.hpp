@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "cluster/raft_types.hpp"
+
 namespace cairn::cluster {
 
 /// In bytes of memory, for a table that stores `stored_bytes`; at most `most`. A checkpoint writes whole pages. In a
@@ -13,6 +15,15 @@ constexpr std::uint64_t checkpoint_size(std::uint64_t stored_bytes, std::uint64_
   constexpr std::uint64_t least = 16u << 20;
   constexpr std::uint64_t stored_to_changed = 16;
   return std::min(most, std::max(least, stored_bytes / stored_to_changed));
+}
+
+/// Of the first checkpoint after a start: a part of `size`. All replicas of a shard gather the same rows at the same
+/// rate and are slower while they checkpoint, so each begins at another point, and most of them are at full speed.
+constexpr std::uint64_t first_checkpoint_size(std::uint64_t size, ReplicaId replica) {
+  // Multiples of the golden ratio, of which neighbours are far apart.
+  constexpr std::uint64_t parts = 1u << 16;
+  constexpr std::uint64_t ratio = 40'503;
+  return size / parts * (replica.value * ratio % parts);
 }
 
 }  // namespace cairn::cluster

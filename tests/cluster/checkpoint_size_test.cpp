@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <vector>
+
 namespace cairn::cluster {
 namespace {
 
@@ -19,6 +22,19 @@ TEST(CheckpointSize, GrowsWithWhatIsStoredUpToTheBound) {
 TEST(CheckpointSize, ASmallBoundHoldsForASmallTable) {
   EXPECT_EQ(checkpoint_size(0, mib), mib);
   EXPECT_EQ(checkpoint_size(UINT64_MAX, mib), mib);
+}
+
+TEST(CheckpointSize, ReplicasOfAShardBeginFarFromEachOther) {
+  for (std::uint64_t first = 1; first < 100; ++first)
+    for (const auto count : {3u, 5u}) {
+      std::vector<std::uint64_t> at;
+      for (std::uint64_t id = first; id < first + count; ++id)
+        at.push_back(first_checkpoint_size(16 * mib, ReplicaId{id}));
+      std::ranges::sort(at);
+      EXPECT_LT(at.back(), 16 * mib);
+      at.push_back(at.front() + 16 * mib);  // the first one's next
+      for (unsigned i = 0; i < count; ++i) EXPECT_GT(at[i + 1] - at[i], 2 * mib) << "from replica " << first;
+    }
 }
 
 }  // namespace
