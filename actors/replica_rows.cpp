@@ -22,19 +22,24 @@ ReplicaRows::ReplicaRows(cluster::directory::ShardId shard, cluster::ReplicaId s
                          std::shared_ptr<storage::Table> table,
                          const cluster::Config::Metadata& config, std::uint64_t log_entries_kept)
     : shard_(shard),
+      self_(self),
       config_(config),
       table_(std::move(table)),
       machine_(cluster::make_state_machine(shard, *table_, tick_of(config))),
       retention_(log_entries_kept, limits::max_log_bytes_kept),
       last_checkpoint_(steady_now()) {
-  size_checkpoint();
-  checkpoint_bytes_ = cluster::first_checkpoint_size(checkpoint_bytes_, self);
+  size_first_checkpoint();
 }
 
 // A store that cannot tell its size is taken for a small one.
 void ReplicaRows::size_checkpoint() {
   const auto stored = table_->store_bytes();
   checkpoint_bytes_ = cluster::checkpoint_size(stored ? *stored : 0, config_.checkpoint_overlay_bytes);
+}
+
+void ReplicaRows::size_first_checkpoint() {
+  size_checkpoint();
+  checkpoint_bytes_ = cluster::first_checkpoint_size(checkpoint_bytes_, self_);
 }
 
 void ReplicaRows::apply(storage::WriteBatch batch, const cluster::Position& position, std::uint64_t log_bytes) {
@@ -80,7 +85,7 @@ void ReplicaRows::replace(std::shared_ptr<storage::Table> table) {
   table_ = std::move(table);
   machine_ = cluster::make_state_machine(shard_, *table_, tick_of(config_));
   last_checkpoint_ = steady_now();
-  size_checkpoint();
+  size_first_checkpoint();
 }
 
 Result<std::shared_ptr<storage::StoreSnapshot>> ReplicaRows::open_source(std::uint64_t transfer) {

@@ -46,8 +46,10 @@ class ReplicaRows {
 
  private:
   void size_checkpoint();
+  void size_first_checkpoint();
 
   cluster::directory::ShardId shard_;
+  cluster::ReplicaId self_;
   cluster::Config::Metadata config_;
   std::shared_ptr<storage::Table> table_;
   std::unique_ptr<cluster::StateMachine> machine_;

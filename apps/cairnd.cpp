@@ -1,6 +1,7 @@
 // The server's main: reads flags and configuration, starts a node, waits for a signal, stops it.
 #include <CLI/CLI.hpp>
 
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <ctime>
@@ -85,12 +86,18 @@ int run(const cairn::cluster::Config& config) {
   const auto rpc = (*node)->rpc_address();
   std::cout << "cairnd ready: " << (rpc.empty() ? "link " + (*node)->link_address() : "rpc " + rpc) << std::endl;
   const timespec poll{0, 200'000'000};
-  while (sigtimedwait(&signals, nullptr, &poll) < 0)
+  auto memory_returned = std::chrono::steady_clock::now();
+  while (sigtimedwait(&signals, nullptr, &poll) < 0) {
     if ((*node)->failed()) {
       cairn::actors::log_error("a part of the node failed beyond its restarts; ending the process");
       cairn::actors::flush_log();
       std::_Exit(gave_up);
     }
+    if (const auto now = std::chrono::steady_clock::now(); now - memory_returned > cairn::apps::memory_kept) {
+      memory_returned = now;
+      cairn::apps::return_free_memory();
+    }
+  }
   cairn::actors::log_info("stopping");
   (*node)->stop();
   return ok;

@@ -17,8 +17,9 @@ constexpr std::uint64_t checkpoint_size(std::uint64_t stored_bytes, std::uint64_
   return std::min(most, std::max(least, stored_bytes / stored_to_changed));
 }
 
-/// Of the first checkpoint after a start: a part of `size`. All replicas of a shard gather the same rows at the same
-/// rate and are slower while they checkpoint, so each begins at another point, and most of them are at full speed.
+/// Of the first checkpoint of a table that was opened or put in place: a part of `size`. All replicas of a shard gather
+/// the same rows at the same rate and are slower while they checkpoint, so each begins at another point, and most of
+/// them are at full speed.
 constexpr std::uint64_t first_checkpoint_size(std::uint64_t size, ReplicaId replica) {
   // Multiples of the golden ratio, of which neighbours are far apart.
   constexpr std::uint64_t parts = 1u << 16;

@@ -273,8 +273,8 @@ const ConfigKey keys[] = {
      SizeKey{&at<&C::metadata, &C::Metadata::log_segment_bytes>, 64 * mib, 2 * gib}},
     {"metadata", "checkpoint_overlay",
      "A checkpoint begins at the latest when the rows changed since the last one take this much memory; for a\n"
-     "smaller shard sooner, at a sixteenth of what it stores, but not below 16MiB. Larger means fewer and longer\n"
-     "checkpoints.",
+     "smaller shard sooner, at a sixteenth of what it stores, but not below 16MiB; the first one after a start sooner\n"
+     "still, since replicas take turns. Larger means fewer and longer checkpoints.",
      SizeKey{&at<&C::metadata, &C::Metadata::checkpoint_overlay_bytes>, 1 * mib, 16 * gib}},
     {"metadata", "checkpoint_log",
      "A checkpoint begins when the log since the last one takes this much disk. It bounds what a start\n"

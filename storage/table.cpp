@@ -165,18 +165,18 @@ class OverlayTable : public Table {
     return snapshot_->get(key);
   }
 
-  /// The same, unless it is known that there is none; learns that for those around the key, too. A row whose key was
-  /// damaged would make a gap too wide, so the two that bound it are checked.
+  /// The same, unless it is known that there is none; learns that for those around the key, too. A row whose key is
+  /// damaged would make a gap too wide, so none ends at a damaged row; that one is for who asks for it.
   Result<std::optional<BytesView>> look_up(BytesView key) {
     if (known_gaps_.hold(key)) return std::optional<BytesView>();
     CAIRN_TRY(hold_snapshot());
     const auto found = snapshot_->look_up(key);
     if (!found.ok()) return found.error();
-    if (found->value) return found->value;
-    for (const auto& row : {found->before, found->after})
-      if (row) CAIRN_TRY(open_row(row->key, row->value));
-    known_gaps_.keep(found->before ? found->before->key : BytesView(), found->after ? found->after->key : BytesView());
-    return std::optional<BytesView>();
+    const auto whole = [](const auto& row) { return !row || open_row(row->key, row->value).ok(); };
+    if (!found->value && whole(found->before) && whole(found->after))
+      known_gaps_.keep(found->before ? found->before->key : BytesView(),
+                       found->after ? found->after->key : BytesView());
+    return found->value;
   }
 
   Result<void> scan(BytesView from, BytesView to, const Visit& visit, Direction direction) {
