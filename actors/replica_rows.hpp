@@ -23,8 +23,8 @@ class ReplicaRows {
   cluster::StateMachine& machine() { return *machine_; }
   std::uint64_t applied() const { return table_->applied(); }
 
-  /// What entries up to `index` changed; apply() follows before anything else is done.
-  void apply_part(storage::WriteBatch batch, std::uint64_t index) { table_->apply(std::move(batch), index); }
+  /// What entries up to `index` changed, and empties it; apply() follows before anything else is done.
+  void apply_part(storage::WriteBatch& batch, std::uint64_t index) { table_->apply(std::move(batch), index); }
   /// What `entries` changed, once all are applied, at `position`.
   void apply(storage::WriteBatch batch, const cluster::Position& position, std::uint64_t log_bytes);
 

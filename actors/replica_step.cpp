@@ -131,7 +131,7 @@ void Replica::apply(const std::vector<storage::LogEntry>& entries) {
   std::unordered_map<std::uint64_t, std::size_t> grown_by_account;
   answers.reserve(entries.size());
   for (const auto& entry : entries) {
-    rows_.apply_part(std::exchange(batch, {}), entry.index - 1);
+    rows_.apply_part(batch, entry.index - 1);
     bytes += entry.body.size();
     auto own = proposals_.take(entry, raft_.leader());
     if (entry.kind != static_cast<std::uint8_t>(EntryKindInLog::command)) continue;

@@ -1,9 +1,23 @@
 #include "protocol/codec.hpp"
 
+#include <endian.h>
+
 #include <algorithm>
 #include <bit>
 
 namespace cairn {
+namespace {
+
+constexpr std::size_t most_digits = 10;  // of a varint
+
+/// The lower seven bits of each of eight bytes, side by side.
+std::uint64_t packed(std::uint64_t bytes) {
+  bytes = (bytes & 0x7f007f007f007f00) >> 1 | (bytes & 0x007f007f007f007f);
+  bytes = (bytes & 0x3fff00003fff0000) >> 2 | (bytes & 0x00003fff00003fff);
+  return (bytes & 0x0fffffff00000000) >> 4 | (bytes & 0x000000000fffffff);
+}
+
+}  // namespace
 
 Bytes Writer::take() {
   auto out = large_.empty() ? Bytes(small_, size_) : std::exchange(large_, {});
@@ -45,9 +59,25 @@ std::uint64_t Reader::ordered() {
   return n;
 }
 
+// Most numbers of a row are long and lie before others, so eight digits are looked at together.
 std::uint64_t Reader::long_varint() {
+  if (in_.size() >= most_digits) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, in_.data(), sizeof word);
+    word = le64toh(word);
+    if (const auto ends = ~word & 0x8080808080808080) {
+      const auto digits = static_cast<std::size_t>(std::countr_zero(ends)) / 8 + 1;
+      const auto n = packed(word & (ends ^ (ends - 1)));
+      if (n >> (7 * (digits - 1)) > 0) {
+        in_.remove_prefix(digits);
+        return n;
+      }
+      fail();
+      return 0;
+    }
+  }
   std::uint64_t n = 0;
-  for (std::size_t i = 0; i < in_.size() && i < 10; ++i) {
+  for (std::size_t i = 0; i < in_.size() && i < most_digits; ++i) {
     const auto digit = static_cast<std::uint8_t>(in_[i]);
     n |= std::uint64_t{digit & 0x7fu} << (7 * i);
     if (digit >= 0x80) continue;

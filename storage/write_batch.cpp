@@ -119,7 +119,7 @@ WriteBatch& WriteBatch::operator=(WriteBatch&& other) noexcept {
 
 void WriteBatch::take_in(WriteBatch&& newer) {
   if (empty())
-    std::swap(*this, newer);
+    *this = std::move(newer);
   else
     for (const auto* row : newer.rows_) set(row->key(), row->hash_, row->value());
   newer.clear();

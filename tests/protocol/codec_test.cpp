@@ -59,6 +59,33 @@ TEST(Codec, RoundTrip) {
   }
 }
 
+TEST(Codec, AVarintIsReadAlikeWhateverFollows) {
+  std::vector<Bytes> forms;
+  for (int bit = 0; bit < 64; ++bit)
+    for (const auto n : {std::uint64_t{1} << bit, (std::uint64_t{1} << bit) - 1, (std::uint64_t{1} << bit) + 1,
+                         std::uint64_t{0x5a5a5a5a5a5a5a5a} >> bit, ~std::uint64_t{0} >> bit})
+      forms.push_back(Writer().varint(n).take());
+  for (std::size_t digits = 1; digits <= 12; ++digits)
+    for (const char last : {'\x00', '\x01', '\x02', '\x7f', '\x80'})
+      for (const char others : {'\x80', '\xff'}) forms.push_back(Bytes(digits - 1, others) + last);
+  for (const auto& form : forms) {
+    Reader alone(form);
+    const auto n = alone.varint();
+    if (!alone.failed()) {
+      EXPECT_EQ(Writer().varint(n).take(), form.substr(0, form.size() - alone.remaining()));
+    }
+    for (const auto& more : {Bytes(16, '\0'), Bytes(16, '\xff'), Bytes(16, '\x01')}) {
+      // A form without an end goes on into what follows.
+      if (alone.failed() && static_cast<std::uint8_t>(form.back()) >= 0x80) continue;
+      const auto bytes = form + more;
+      Reader reader(bytes);
+      EXPECT_EQ(reader.varint(), n);
+      EXPECT_EQ(reader.failed(), alone.failed());
+      if (!alone.failed()) EXPECT_EQ(reader.remaining(), alone.remaining() + more.size());
+    }
+  }
+}
+
 TEST(Codec, AWriterTakesAnyLengthAndBeginsAnew) {
   Writer w;
   for (std::size_t length = 0; length < 700; length += 3) {
