@@ -81,7 +81,9 @@ TEST(Codec, AVarintIsReadAlikeWhateverFollows) {
       Reader reader(bytes);
       EXPECT_EQ(reader.varint(), n);
       EXPECT_EQ(reader.failed(), alone.failed());
-      if (!alone.failed()) EXPECT_EQ(reader.remaining(), alone.remaining() + more.size());
+      if (!alone.failed()) {
+        EXPECT_EQ(reader.remaining(), alone.remaining() + more.size());
+      }
     }
   }
 }
