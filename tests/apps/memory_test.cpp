@@ -2,22 +2,18 @@
 #include "apps/memory.hpp"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstring>
-#include <fstream>
 #include <memory>
 #include <thread>
 #include <vector>
 
+#include "tests/support/resident.hpp"
+
 namespace cairn::apps {
 namespace {
 
-std::uint64_t resident_bytes() {
-  std::uint64_t all = 0, resident = 0;
-  std::ifstream("/proc/self/statm") >> all >> resident;
-  return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-}
+using test::resident_bytes;
 
 TEST(Memory, WhatAnotherThreadFreedGoesBack) {
 #ifndef CAIRN_MIMALLOC

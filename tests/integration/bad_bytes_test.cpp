@@ -11,6 +11,7 @@
 #include "protocol/model_capnp.hpp"
 #include "tests/integration/raw_client.hpp"
 #include "tests/support/random.hpp"
+#include "tests/support/resident.hpp"
 
 namespace cairn::test {
 namespace {

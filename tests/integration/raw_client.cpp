@@ -1,7 +1,5 @@
 #include "tests/integration/raw_client.hpp"
 
-#include <fstream>
-
 #include "protocol/digest.hpp"
 #include "protocol/model_capnp.hpp"
 
@@ -194,13 +192,6 @@ bool RawNode::run_until(const std::function<bool()>& done) {
 DriveState state_of(RawClient& client) {
   const auto usage = client.usage();
   return {usage.used_bytes, usage.entries, client.cursor()};
-}
-
-std::uint64_t resident_bytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);)
-    if (line.rfind("VmRSS:", 0) == 0) return std::stoull(line.substr(6)) * 1'024;
-  return 0;
 }
 
 }  // namespace cairn::test

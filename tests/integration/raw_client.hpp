@@ -109,7 +109,4 @@ struct DriveState {
 };
 DriveState state_of(RawClient& client);
 
-/// Resident memory of this process.
-std::uint64_t resident_bytes();
-
 }  // namespace cairn::test
