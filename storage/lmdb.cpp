@@ -201,6 +201,7 @@ class LmdbTransaction : public StoreTransaction {
 
   Result<void> put(BytesView key, BytesView value) override {
     CAIRN_TRY(begin());
+    if (in_gap(key)) gap_begin_ = key;
     if (!held_.empty() && key >= held_.front().first) CAIRN_TRY(put_back());
     const int code = insert(key, value);
     if (code != MDB_KEYEXIST) {
@@ -213,13 +214,21 @@ class LmdbTransaction : public StoreTransaction {
     return check(mdb_cursor_put(cursor_, &k, &v, MDB_CURRENT));
   }
 
+  /// Most rows that come to be erased were never stored, and lie side by side: they came and went since the last
+  /// checkpoint. So the gap around one that is not there is remembered for those that follow.
   Result<void> erase(BytesView key) override {
     CAIRN_TRY(begin());
+    if (in_gap(key)) return {};
     CAIRN_TRY(put_back());
     run_ = 0;
-    auto k = to_lmdb(key);
-    const int code = mdb_del(txn_, environment_->rows, &k, nullptr);
-    return check(code == MDB_NOTFOUND ? 0 : code);
+    auto found = to_lmdb(key);
+    MDB_val value{};
+    int code = mdb_cursor_get(cursor_, &found, &value, MDB_SET_RANGE);
+    if (code == 0 && from_lmdb(found) == key) return check(mdb_cursor_del(cursor_, 0));
+    if (code != 0 && code != MDB_NOTFOUND) return check(code);
+    gap_begin_ = key;
+    gap_end_ = code == 0 ? from_lmdb(found) : BytesView();
+    return {};
   }
 
   Result<void> commit() override {
@@ -240,6 +249,11 @@ class LmdbTransaction : public StoreTransaction {
     if (txn_ == nullptr) return Error{Errc::internal, "the transaction has ended"};
     if (cursor_ != nullptr) return {};
     return check(mdb_cursor_open(txn_, environment_->rows, &cursor_));
+  }
+
+  /// Whether no row with the key can be there.
+  bool in_gap(BytesView key) const {
+    return !gap_begin_.empty() && key > gap_begin_ && (gap_end_.empty() || key < gap_end_);
   }
 
   int insert(BytesView key, BytesView value) {
@@ -314,6 +328,7 @@ class LmdbTransaction : public StoreTransaction {
   MDB_cursor* cursor_ = nullptr;
   std::size_t run_ = 0;  // rows inserted one after the other before the row run_end_
   Bytes run_end_;
+  Bytes gap_begin_, gap_end_;  // between them lies no row; empty: no gap is known, it goes to the table's end
   std::vector<std::pair<Bytes, Bytes>> held_;  // taken out, in order
 };
 

@@ -2,12 +2,13 @@
 // looked up, and gaps in which there are none. One thread.
 #pragma once
 
+#include <endian.h>
+
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <iterator>
-#include <map>
+#include <cstring>
 #include <vector>
 
 #include "storage/write_batch.hpp"
@@ -49,36 +50,60 @@ class RememberedRows {
 
 /// Gaps between keys of the store. Most of what is looked up in vain are names of new files, and those come many to a
 /// folder, often one name after the other. To learn a gap costs more than to look for one key: where few are met again,
-/// most lookups pass them by.
+/// most lookups pass them by. Only the beginnings of keys are kept: who shares its own with an end of a gap is not known
+/// to lie in it.
 class RememberedGaps {
  public:
   /// Whether the next lookup should ask hold(), and keep() what it finds. Changes from lookup to lookup.
   bool wanted() { return credit_ > 0 || ++passed_by_ % asked_while_useless == 0; }
   /// Whether `key` lies in a gap.
   bool hold(BytesView key) {
-    const auto next = ends_.upper_bound(key);
-    bool held = false;
-    if (next != ends_.begin()) {
-      const auto& [begin, end] = *std::prev(next);
-      held = begin < key && (end.empty() || key < end);
-    }
+    const auto start = start_of(key);
+    const auto next = std::upper_bound(begins_.begin(), begins_.end(), start);
+    const auto at = static_cast<std::size_t>(next - begins_.begin()) - 1;
+    const bool held = next != begins_.begin() && begins_[at] < start && start < ends_[at];
     credit_ = held ? std::min(credit_ + hit_credit, max_credit) : std::max(credit_ - 1, 0);
     return held;
   }
-  /// Between two keys of the store that follow each other; `after` is empty behind its last.
+  /// Between two keys of the store that follow each other; `before` is empty at its beginning, `after` at its end.
   void keep(BytesView before, BytesView after) {
-    if (ends_.size() >= max_kept) ends_.clear();
-    ends_.insert_or_assign(Bytes(before), Bytes(after));
+    if (begins_.size() >= max_kept) forget();
+    const auto begin = start_of(before);
+    const auto end = after.empty() ? last_start : start_of(after);
+    const auto place = std::lower_bound(begins_.begin(), begins_.end(), begin);
+    const auto at = place - begins_.begin();
+    if (place != begins_.end() && *place == begin) {
+      ends_[static_cast<std::size_t>(at)] = end;
+    } else {
+      begins_.insert(place, begin);
+      ends_.insert(ends_.begin() + at, end);
+    }
   }
-  void forget() { ends_.clear(); }
+  void forget() {
+    begins_.clear();
+    ends_.clear();
+  }
 
  private:
+  /// The first bytes of a key as numbers, zeros behind a shorter one: where two differ, their keys have that order.
+  using Start = std::array<std::uint64_t, 4>;
+  static Start start_of(BytesView key) {
+    std::array<char, sizeof(Start)> bytes{};
+    key.copy(bytes.data(), bytes.size());
+    Start start;
+    std::memcpy(start.data(), bytes.data(), bytes.size());
+    for (auto& word : start) word = be64toh(word);
+    return start;
+  }
+
+  static constexpr Start last_start{~0ull, ~0ull, ~0ull, ~0ull};
   static constexpr std::size_t max_kept = 4'096;
   static constexpr unsigned asked_while_useless = 8;  // one in so many
   static constexpr int hit_credit = 8;                // lookups that one hit pays for
   static constexpr int max_credit = 4'096;            // enough to learn as many gaps anew after they were forgotten
 
-  std::map<Bytes, Bytes, std::less<>> ends_;  // by their beginnings
+  std::vector<Start> begins_;  // in order, each with its end in ends_
+  std::vector<Start> ends_;
   unsigned passed_by_ = 0;
   int credit_ = 0;
 };

@@ -121,8 +121,17 @@ void WriteBatch::take_in(WriteBatch&& newer) {
   if (empty())
     *this = std::move(newer);
   else
-    for (const auto* row : newer.rows_) set(row->key(), row->hash_, row->value());
+    set_all(newer.rows_);
   newer.clear();
+}
+
+// Their places among the slots are fetched while others are put in theirs.
+void WriteBatch::set_all(const std::vector<Row*>& rows) {
+  constexpr std::size_t ahead = 8;
+  for (std::size_t i = 0; i < rows.size() + ahead; ++i) {
+    if (i < rows.size()) fetch_slot(rows[i]->hash_);
+    if (i >= ahead) set(rows[i - ahead]->key(), rows[i - ahead]->hash_, rows[i - ahead]->value());
+  }
 }
 
 std::uint64_t WriteBatch::bytes() const { return memory_.taken() + listing_bytes * rows_.size(); }
@@ -171,6 +180,13 @@ void WriteBatch::set(BytesView key, std::uint64_t hash, std::optional<BytesView>
     put_in_slot(*rows_.back());
   }
   if (rows_.size() - ordered_ >= max_unordered_rows) order();
+}
+
+void WriteBatch::fetch_slot(std::uint64_t hash) const {
+  if (slots_.empty()) return;
+  const auto at = hash & (slots_.size() - 1);
+  __builtin_prefetch(&tags_[at]);
+  __builtin_prefetch(&slots_[at]);
 }
 
 void WriteBatch::put_in_slot(Row& row) {

@@ -79,7 +79,9 @@ class WriteBatch {
 
   void set(BytesView key, std::optional<BytesView> value) { set(key, hash_of(key), value); }
   void set(BytesView key, std::uint64_t hash, std::optional<BytesView> value);
+  void set_all(const std::vector<Row*>& rows);
   Row* row_of(BytesView key, std::uint64_t hash) const;
+  void fetch_slot(std::uint64_t hash) const;
   void put_in_slot(Row& row);
 
   Memory memory_;

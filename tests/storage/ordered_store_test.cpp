@@ -203,8 +203,8 @@ TEST(Lmdb, AgreesWithAMapWhateverTheOrderOfChanges) {
         const auto length = random.one_in(3) ? random.between(1, 120) : random.between(1, 12);
         const auto action = random.below(8);
         for (std::uint64_t i = 0; i < length; ++i, at += 1 + random.below(2)) {
-          const auto key = big_endian(at);
-          if (action == 0 || (action == 1 && random.one_in(4))) {
+          const auto key = big_endian(action == 2 ? at - random.below(std::min<std::uint64_t>(at + 1, 20)) : at);
+          if (action == 0 || (action <= 2 && random.one_in(action == 1 ? 4 : 2))) {
             ASSERT_TRUE(transaction->erase(key).ok());
             next.erase(key);
           } else {
@@ -229,6 +229,20 @@ TEST(Lmdb, AgreesWithAMapWhateverTheOrderOfChanges) {
       ASSERT_EQ(found, rows);
     }
   }
+}
+
+TEST(Lmdb, ErasesWhatWasPutWhereThereWasNothingToErase) {
+  const test::TempDir dir;
+  const auto store = open_lmdb(dir / "db").value();
+  put_all(*store, {"a", "z"});
+  auto transaction = store->begin().value();
+  for (const auto* key : {"c", "d", "y"}) ASSERT_TRUE(transaction->erase(key).ok());
+  for (const auto* key : {"e", "b", "k", "d"}) ASSERT_TRUE(transaction->put(key, "").ok());
+  for (const auto* key : {"b", "d", "e", "f", "k", "x", "z"}) ASSERT_TRUE(transaction->erase(key).ok());
+  ASSERT_TRUE(transaction->put("zz", "value of zz").ok());
+  for (const auto* key : {"zx", "zy", "zzz"}) ASSERT_TRUE(transaction->erase(key).ok());
+  ASSERT_TRUE(transaction->commit().ok());
+  EXPECT_EQ(keys_of(*store->snapshot().value(), "", "", false), (Keys{"a", "zz"}));
 }
 
 TEST(Lmdb, KeepsItsRowsAcrossRestarts) {

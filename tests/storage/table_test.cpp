@@ -255,6 +255,43 @@ TEST(RememberedGaps, HoldWhatLiesBetweenTheirEnds) {
   EXPECT_FALSE(gaps.hold("c"));
 }
 
+TEST(RememberedGaps, HoldNoKeyThatIsStoredHoweverAlike) {
+  const Bytes same(32, 's');
+  RememberedGaps gaps;
+  gaps.keep(same, same + "m");
+  EXPECT_FALSE(gaps.hold(same + "c")) << "it is not known to be in it";
+  gaps.keep(same, "t");
+  EXPECT_FALSE(gaps.hold(same + "z"));
+  EXPECT_TRUE(gaps.hold("su"));
+
+  test::Random random(11);
+  const auto any_key = [&] {
+    Bytes key(random.one_in(3) ? random.between(28, 36) : random.between(1, 5), 'a');
+    for (auto& c : key) c = random.one_in(4) ? "\0b\xff"[random.below(3)] : c;
+    key.front() |= 1;
+    return key;
+  };
+  std::size_t held = 0;
+  for (int round = 0; round < 200; ++round) {
+    std::set<Bytes> stored;
+    for (auto count = random.between(1, 40); count > 0; --count) stored.insert(any_key());
+    RememberedGaps known;
+    for (auto learnt = random.between(1, 60); learnt > 0; --learnt) {
+      const auto after = stored.upper_bound(any_key());
+      known.keep(after == stored.begin() ? BytesView() : BytesView(*std::prev(after)),
+                 after == stored.end() ? BytesView() : BytesView(*after));
+    }
+    for (const auto& key : stored) EXPECT_FALSE(known.hold(key));
+    for (int i = 0; i < 200; ++i) {
+      const auto key = any_key();
+      if (!known.hold(key)) continue;
+      EXPECT_FALSE(stored.contains(key));
+      ++held;
+    }
+  }
+  EXPECT_GT(held, 1'000u);
+}
+
 TEST(RememberedGaps, AreAskedWhileTheyAreMetAgain) {
   RememberedGaps gaps;
   const auto asked = [&] {
