@@ -21,17 +21,19 @@ using ShardActor = caf::typed_actor<
 /// change. It answers `done`, or `unknown` at the deadline, or at once `busy`, or `not_here` if the slot is another
 /// shard's than the one that is named. (router.cpp)
 using RouterActor = ShardActor::extend<
-    caf::reacts_to<AnswerReceived>,
+    caf::reacts_to<AnswersReceived>,
+    caf::reacts_to<RelayRequests>,
     caf::reacts_to<LinkChanged>,
     caf::reacts_to<ReplicaChanged>,
     caf::reacts_to<LeaderHeard>,
     caf::reacts_to<MapChanged>,
+    caf::reacts_to<StepDue>,
     caf::reacts_to<TimerFired>>;
 
 /// Steps one replica's consensus and state machine, and never waits for the disk. Owns its ShardStoreActor,
 /// CheckpointerActor and SnapshotActor, with which it lives and dies. (replica.cpp)
 using ReplicaActor = ShardActor::extend<
-    caf::reacts_to<RemoteRequest>,
+    caf::reacts_to<RemoteRequests>,
     caf::reacts_to<RaftReceived>,
     caf::reacts_to<PeerDown>,
     caf::reacts_to<SetSlots>,

@@ -442,8 +442,12 @@ void LinkConnection::arm() {
   timer_.expires_at(state_ == State::up ? std::min(next_heartbeat_, heard_ + shared_.options.silence_timeout)
                                         : deadline_);
   timer_.async_wait([self = shared_from_this()](error_code code) {
-    const Lock lock(self->busy_);
-    if (!code && self->state_ != State::closed) self->tick();
+    {
+      const Lock lock(self->busy_);
+      if (code || self->state_ == State::closed) return;
+      self->tick();
+    }
+    self->owner_.caught_up();
   });
 }
 

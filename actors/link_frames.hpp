@@ -21,7 +21,7 @@
 
 namespace cairn::actors {
 
-inline constexpr std::uint16_t link_version = 1;
+inline constexpr std::uint16_t link_version = 2;
 /// Channels from this one on are bulk: they wait for all others.
 inline constexpr std::uint8_t first_bulk_channel = 0x80;
 

@@ -39,6 +39,7 @@ struct Propose { Target target; Bytes command; };
 /// Answer this encoded query. `linearizable`: by the leader, from all that was answered to anyone before.
 /// Otherwise by any replica whose rows reflect the log up to `floor`.
 struct Ask { Target target; Bytes query; bool linearizable = false; std::uint64_t floor = 0; };
+using ShardRequest = std::variant<Propose, Ask>;
 
 /// How far a replica got with a request. Numbers travel between nodes: append only.
 enum class Served : std::uint8_t {
@@ -68,8 +69,45 @@ struct JournalGrew {
 
 // To a replica, from its node.
 
-/// A request of another node; the reply goes back to it.
-struct RemoteRequest { std::variant<Propose, Ask> request; Reply<Answer> reply; };
+/// Brings answers to the askers of one other node. Any thread.
+class AnswerSink {
+ public:
+  virtual ~AnswerSink() = default;
+  /// To its request of that number. It may wait for flush(), so that those that come meanwhile go with it.
+  virtual void put(std::uint64_t number, Answer answer) = 0;
+  virtual void flush() = 0;
+};
+
+/// Who waits on another node for the answer to one request. Without one it is told in the end that nothing is known.
+class RemoteAsker {
+ public:
+  RemoteAsker(std::shared_ptr<AnswerSink> sink, std::uint64_t number) : sink_(std::move(sink)), number_(number) {}
+  RemoteAsker(RemoteAsker&&) = default;
+  RemoteAsker& operator=(RemoteAsker&& other) noexcept {
+    std::swap(sink_, other.sink_);
+    std::swap(number_, other.number_);
+    return *this;
+  }
+  ~RemoteAsker() {
+    if (sink_) put(Answer{{}, Served::unknown, 0, 0})->flush();
+  }
+
+  /// Once. The answer may wait until what is returned is flushed.
+  std::shared_ptr<AnswerSink> put(Answer answer) {
+    sink_->put(number_, std::move(answer));
+    return std::exchange(sink_, nullptr);
+  }
+
+ private:
+  std::shared_ptr<AnswerSink> sink_;  // null: it was answered
+  std::uint64_t number_;
+};
+
+/// Requests of another node, in its order.
+struct RemoteRequest { ShardRequest request; RemoteAsker asker; };
+struct RemoteRequests { std::shared_ptr<std::vector<RemoteRequest>> all; };
+/// To the router: those that it is to bring to the leader for the router of another node, which has no link to it.
+struct RelayRequests { std::shared_ptr<std::vector<RemoteRequest>> all; };
 /// A message of another replica of the shard.
 struct RaftReceived { cluster::Message message; };
 /// The node of another replica cannot be reached any more.
@@ -118,8 +156,12 @@ struct ReplicaWithdrew {
 
 /// A link is up, or no longer.
 struct LinkChanged { std::string node; bool up = false; std::uint64_t incarnation = 0; };
-/// Channel::answer: what a request of this node came to.
-struct AnswerReceived { std::string from; std::uint64_t request = 0; Answer answer; };
+/// Channel::answer: what requests of this node came to.
+struct AnswersReceived {
+  struct One { std::uint64_t number = 0; Answer answer; };
+  std::string from;
+  std::vector<One> all;
+};
 /// Channel::control (cluster/control.hpp).
 struct ControlReceived { std::string from; Bytes frame; };
 /// Channel::watch (watch_frames.hpp).
@@ -219,7 +261,7 @@ struct SnapshotInPlace {
 };
 /// The replica to itself: consensus has something to do by now. Only the one that was set last counts.
 struct RaftTimer { std::uint64_t number = 0; };
-/// The replica to itself: it has taken in all that had come before this.
+/// A replica or a router to itself: it has taken in all that had come before this.
 struct StepDue {};
 /// A timer of the actor that sends it to itself.
 struct TimerFired { std::uint64_t generation = 0; };
@@ -350,7 +392,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::Propose)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::Ask)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::Answer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::JournalGrew)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::RemoteRequest)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::RemoteRequests)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::RelayRequests)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::RaftReceived)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::PeerDown)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::SetSlots)
@@ -359,7 +402,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::GetReplica)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReplicaChanged)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ReplicaWithdrew)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::LinkChanged)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::AnswerReceived)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::AnswersReceived)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::ControlReceived)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::WatchReceived)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(cairn::actors::PeerWarned)

@@ -1,11 +1,14 @@
 #include "actors/peer_frames.hpp"
 
-#include "protocol/codec.hpp"
+#include <limits>
 
 namespace cairn::actors {
 namespace {
 
-enum class CallKind : std::uint8_t { propose = 1, ask = 2 };
+enum class CallKind : std::uint8_t { propose = 1, ask = 2, relay_proposal = 3, relay_question = 4 };
+
+/// What a call or an answer has beside its body, about.
+constexpr std::size_t head_bytes = 32;
 
 void put(Writer& out, const Target& target) { out.varint(target.shard).u16(target.slot); }
 
@@ -23,9 +26,9 @@ Error not_whole(const char* what) { return {Errc::protocol, std::string("not a w
 }  // namespace
 
 Bytes encode(cluster::directory::ShardId shard, const cluster::Message& message) {
-  Writer out;
-  out.varint(shard.value).raw(cluster::encode(message));
-  return out.take();
+  auto frame = Writer().varint(shard.value).take();
+  frame.append(cluster::encode(message));
+  return frame;
 }
 
 Result<RaftFrame> decode_raft_frame(BytesView bytes) {
@@ -37,63 +40,75 @@ Result<RaftFrame> decode_raft_frame(BytesView bytes) {
   return RaftFrame{cluster::directory::ShardId{static_cast<std::uint32_t>(shard)}, std::move(*message)};
 }
 
-Bytes encode(const CallFrame& frame) {
-  Writer out;
-  out.varint(frame.request);
-  if (const auto* propose = std::get_if<Propose>(&frame.call)) {
-    put(out.u8(static_cast<std::uint8_t>(CallKind::propose)), propose->target);
-    out.raw(propose->command);
+void append_call(Writer& frame, std::uint64_t number, const ShardRequest& request, cluster::directory::ShardId shard,
+                 bool relay) {
+  const auto head = [&](CallKind kind, Target target) {
+    target.shard = shard.value;
+    put(frame.varint(number).u8(static_cast<std::uint8_t>(kind)), target);
+  };
+  if (const auto* propose = std::get_if<Propose>(&request)) {
+    head(relay ? CallKind::relay_proposal : CallKind::propose, propose->target);
+    frame.bytes(propose->command);
   } else {
-    const auto& ask = std::get<Ask>(frame.call);
-    put(out.u8(static_cast<std::uint8_t>(CallKind::ask)), ask.target);
-    out.u8(ask.linearizable).varint(ask.floor).raw(ask.query);
+    const auto& ask = std::get<Ask>(request);
+    head(relay ? CallKind::relay_question : CallKind::ask, ask.target);
+    frame.u8(ask.linearizable).varint(ask.floor).bytes(ask.query);
   }
-  return out.take();
 }
 
-Result<CallFrame> decode_call_frame(BytesView bytes) {
+void append_answer(Writer& frame, std::uint64_t number, const Answer& answer) {
+  frame.varint(number).u8(static_cast<std::uint8_t>(answer.served)).varint(answer.index).varint(answer.leader);
+  frame.bytes(answer.result);
+}
+
+std::size_t size_in_frame(const ShardRequest& request) {
+  const auto* propose = std::get_if<Propose>(&request);
+  return head_bytes + (propose ? propose->command.size() : std::get<Ask>(request).query.size());
+}
+
+std::size_t size_in_frame(const Answer& answer) { return head_bytes + answer.result.size(); }
+
+Result<std::vector<Call>> decode_calls(BytesView bytes) {
   Reader in(bytes);
-  CallFrame frame;
-  frame.request = in.varint();
-  const auto kind = in.u8();
-  const auto target = read_target(in);
-  if (kind == static_cast<std::uint8_t>(CallKind::propose)) {
-    frame.call = Propose{target, Bytes(in.rest())};
-  } else if (kind == static_cast<std::uint8_t>(CallKind::ask)) {
-    Ask ask;
-    ask.target = target;
-    const auto linearizable = in.u8();
-    if (linearizable > 1) in.fail();
-    ask.linearizable = linearizable == 1;
-    ask.floor = in.varint();
-    ask.query = Bytes(in.rest());
-    frame.call = std::move(ask);
-  } else {
-    in.fail();
+  std::vector<Call> calls;
+  while (in.remaining() > 0) {
+    if (calls.size() >= max_calls_in_frame) return not_whole("call");
+    auto& call = calls.emplace_back();
+    call.number = in.varint();
+    const auto kind = static_cast<CallKind>(in.u8());
+    const auto target = read_target(in);
+    call.relay = kind == CallKind::relay_proposal || kind == CallKind::relay_question;
+    if (kind == CallKind::propose || kind == CallKind::relay_proposal) {
+      call.request = Propose{target, Bytes(in.bytes())};
+    } else if (kind == CallKind::ask || kind == CallKind::relay_question) {
+      const auto linearizable = in.u8();
+      if (linearizable > 1) in.fail();
+      const auto floor = in.varint();
+      call.request = Ask{target, Bytes(in.bytes()), linearizable == 1, floor};
+    } else {
+      in.fail();
+    }
   }
-  if (!in.finished()) return not_whole("call");
-  return frame;
+  if (!in.finished() || calls.empty()) return not_whole("call");
+  return calls;
 }
 
-Bytes encode(const AnswerFrame& frame) {
-  Writer out;
-  out.varint(frame.request).u8(static_cast<std::uint8_t>(frame.answer.served));
-  out.varint(frame.answer.index).varint(frame.answer.leader).raw(frame.answer.result);
-  return out.take();
-}
-
-Result<AnswerFrame> decode_answer_frame(BytesView bytes) {
+Result<std::vector<AnswersReceived::One>> decode_answers(BytesView bytes) {
   Reader in(bytes);
-  AnswerFrame frame;
-  frame.request = in.varint();
-  const auto served = in.u8();
-  if (served > static_cast<std::uint8_t>(Served::unknown)) in.fail();
-  frame.answer.served = static_cast<Served>(served);
-  frame.answer.index = in.varint();
-  frame.answer.leader = in.varint();
-  frame.answer.result = Bytes(in.rest());
-  if (!in.finished()) return not_whole("answer");
-  return frame;
+  std::vector<AnswersReceived::One> answers;
+  while (in.remaining() > 0) {
+    if (answers.size() >= max_calls_in_frame) return not_whole("answer");
+    auto& [number, answer] = answers.emplace_back();
+    number = in.varint();
+    const auto served = in.u8();
+    if (served > static_cast<std::uint8_t>(Served::unknown)) in.fail();
+    answer.served = static_cast<Served>(served);
+    answer.index = in.varint();
+    answer.leader = in.varint();
+    answer.result = Bytes(in.bytes());
+  }
+  if (!in.finished() || answers.empty()) return not_whole("answer");
+  return answers;
 }
 
 }  // namespace cairn::actors

@@ -3,8 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <variant>
+#include <vector>
 
 #include "actors/messages.hpp"
+#include "protocol/codec.hpp"
+#include "protocol/limits.hpp"
 
 namespace cairn::actors {
 
@@ -12,8 +16,8 @@ namespace cairn::actors {
 /// others: whatever is large, so that it does not delay a heartbeat.
 enum class Channel : std::uint8_t {
   raft = 1,     ///< RaftFrame
-  call = 2,     ///< CallFrame
-  answer = 3,   ///< AnswerFrame
+  call = 2,     ///< Calls
+  answer = 3,   ///< Answers to calls
   control = 4,  ///< cluster/control.hpp
   watch = 5,    ///< watch_frames.hpp
   raft_bulk = 0x81,
@@ -24,30 +28,42 @@ enum class Channel : std::uint8_t {
 /// Bodies larger than this take the bulk channel.
 inline constexpr std::size_t bulk_bytes = 64u << 10;
 
+constexpr Channel channel_for(Channel small, Channel bulk, std::size_t bytes) {
+  return bytes > bulk_bytes ? bulk : small;
+}
+
 /// From replica to replica.
 struct RaftFrame {
   cluster::directory::ShardId shard;
   cluster::Message message;
 };
 
-/// A request to a replica of Target::shard. `request` is the sender's number, which comes back in the answer.
-struct CallFrame {
-  std::uint64_t request = 0;
-  std::variant<Propose, Ask> call;
-};
+/// More than fit into a frame of those that share it.
+inline constexpr std::size_t max_calls_in_frame = limits::call_frame_bytes / 4;
 
-struct AnswerFrame {
-  std::uint64_t request = 0;
-  Answer answer;
+/// A request to a replica of Target::shard; or with `relay` to the router, which asks the shard's leader. `number` is
+/// the sender's own, which comes back with the answer.
+struct Call {
+  std::uint64_t number = 0;
+  ShardRequest request;
+  bool relay = false;
 };
 
 Bytes encode(cluster::directory::ShardId shard, const cluster::Message& message);
-Bytes encode(const CallFrame& frame);
-Bytes encode(const AnswerFrame& frame);
 
-/// All: protocol if the bytes are not a whole frame.
+/// A frame of calls, or of answers, is some of them one after the other: those that are on their way to the same node
+/// at the same time share it, since a frame costs more than what most of them hold. Appends one; `shard` takes the
+/// place of the one in the request's target.
+void append_call(Writer& frame, std::uint64_t number, const ShardRequest& request, cluster::directory::ShardId shard,
+                 bool relay);
+void append_answer(Writer& frame, std::uint64_t number, const Answer& answer);
+/// About as many bytes as it takes there.
+std::size_t size_in_frame(const ShardRequest& request);
+std::size_t size_in_frame(const Answer& answer);
+
+/// All: protocol if the bytes are not a whole frame, or of over max_calls_in_frame. Calls and answers are in the order in which they were appended.
 Result<RaftFrame> decode_raft_frame(BytesView bytes);
-Result<CallFrame> decode_call_frame(BytesView bytes);
-Result<AnswerFrame> decode_answer_frame(BytesView bytes);
+Result<std::vector<Call>> decode_calls(BytesView bytes);
+Result<std::vector<AnswersReceived::One>> decode_answers(BytesView bytes);
 
 }  // namespace cairn::actors

@@ -2,13 +2,57 @@
 
 #include <caf/send.hpp>
 
+#include <map>
+#include <mutex>
+#include <utility>
+
 #include "actors/log.hpp"
 #include "actors/inline_runner.hpp"
 
 namespace cairn::actors {
 namespace {
 
-Channel channel_for(Channel small, Channel bulk, std::size_t bytes) { return bytes > bulk_bytes ? bulk : small; }
+// Answers to one node's calls. They wait for each other, not for the link.
+class AnswersTo final : public AnswerSink {
+ public:
+  AnswersTo(std::weak_ptr<NodeNetwork> network, NodeName node) : network_(std::move(network)), node_(std::move(node)) {}
+
+  void put(std::uint64_t number, Answer answer) override {
+    const auto bytes = size_in_frame(answer);
+    if (bytes > limits::call_frame_bytes) {
+      Writer alone;
+      append_answer(alone, number, answer);
+      return send(alone.take());
+    }
+    Bytes full;
+    {
+      const std::lock_guard lock(mutex_);
+      if (frame_.view().size() + bytes > limits::call_frame_bytes) full = frame_.take();
+      append_answer(frame_, number, answer);
+    }
+    send(std::move(full));
+  }
+
+  void flush() override {
+    std::unique_lock lock(mutex_);
+    auto frame = frame_.take();
+    lock.unlock();
+    send(std::move(frame));
+  }
+
+ private:
+  void send(Bytes frame) {
+    if (frame.empty()) return;
+    const auto channel = channel_for(Channel::answer, Channel::answer_bulk, frame.size());
+    // Who asked notices that the link is down, or waits no more.
+    if (const auto network = network_.lock()) (void)network->send(node_, channel, std::move(frame));
+  }
+
+  const std::weak_ptr<NodeNetwork> network_;
+  const NodeName node_;
+  std::mutex mutex_;
+  Writer frame_;
+};
 
 class LinkedPeers final : public Peers, public std::enable_shared_from_this<LinkedPeers> {
  public:
@@ -53,7 +97,9 @@ class LinkedPeers final : public Peers, public std::enable_shared_from_this<Link
     tell(routes_->router(), message);
     tell(routes_->watch_hub(), message);
     tell(routes_->agent(), message);
-    if (!up) peer_down(peer);
+    if (up) return;
+    askers_.erase(peer);
+    peer_down(peer);
   }
 
   void warned(const NodeName& peer, const std::string& sentence) {
@@ -118,32 +164,40 @@ class LinkedPeers final : public Peers, public std::enable_shared_from_this<Link
   }
 
   void call(const NodeName& from, BytesView frame) {
-    auto decoded = decode_call_frame(frame);
-    if (!decoded) return bad(from, decoded.error());
-    const auto request = decoded->request;
-    Reply<Answer> reply([me = weak_from_this(), from, request](Result<Answer> answer) {
-      const auto self = me.lock();
-      if (!self) return;
-      auto out = encode(AnswerFrame{request, answer ? std::move(*answer) : Answer{{}, Served::unknown, 0, 0}});
-      const auto channel = channel_for(Channel::answer, Channel::answer_bulk, out.size());
-      (void)self->send(from, channel, std::move(out));  // who asked notices that the link is down, or waits no more
-    });
-    const auto target = std::visit([](const auto& call) { return call.target; }, decoded->call);
-    const auto replica = routes_->replica(cluster::directory::ShardId{target.shard});
-    if (!replica) return reply(Answer{{}, Served::not_here, 0, 0});
-    hand(replica, RemoteRequest{std::move(decoded->call), std::move(reply)});
+    auto calls = decode_calls(frame);
+    if (!calls) return bad(from, calls.error());
+    auto& sink = askers_[from];
+    if (!sink) sink = std::make_shared<AnswersTo>(weak_from_this(), from);
+    std::map<std::uint32_t, std::vector<RemoteRequest>> by_shard;
+    std::vector<RemoteRequest> to_relay;
+    for (auto& call : *calls) {
+      const auto shard = std::visit([](const auto& request) { return request.target.shard; }, call.request);
+      auto& list = call.relay ? to_relay : by_shard[shard];
+      list.push_back({std::move(call.request), RemoteAsker(sink, call.number)});
+    }
+    if (!to_relay.empty())
+      hand(routes_->router(), RelayRequests{std::make_shared<std::vector<RemoteRequest>>(std::move(to_relay))});
+    for (auto& [shard, requests] : by_shard) {
+      if (const auto replica = routes_->replica(cluster::directory::ShardId{shard})) {
+        hand(replica, RemoteRequests{std::make_shared<std::vector<RemoteRequest>>(std::move(requests))});
+        continue;
+      }
+      for (auto& request : requests) request.asker.put(Answer{{}, Served::not_here, 0, 0});
+      sink->flush();
+    }
   }
 
   void answer(const NodeName& from, BytesView frame) {
-    auto decoded = decode_answer_frame(frame);
-    if (!decoded) return bad(from, decoded.error());
-    hand(routes_->router(), AnswerReceived{from, decoded->request, std::move(decoded->answer)});
+    auto answers = decode_answers(frame);
+    if (!answers) return bad(from, answers.error());
+    hand(routes_->router(), AnswersReceived{from, std::move(*answers)});
   }
 
   std::shared_ptr<Routes> routes_;
   std::unique_ptr<Links> links_;
   // The links' thread only:
   InlineRunner runner_;
+  std::map<NodeName, std::shared_ptr<AnswerSink>> askers_;
   std::size_t received_bytes_ = 0;  // since it caught up
 };
 
@@ -180,12 +234,6 @@ Result<void> LinkedPeers::begin(LinkOptions options) {
 }
 
 }  // namespace
-
-Result<void> NodeNetwork::send(const NodeName& to, const CallFrame& frame) {
-  auto out = encode(frame);
-  const auto channel = channel_for(Channel::call, Channel::call_bulk, out.size());
-  return send(to, channel, std::move(out));
-}
 
 Result<std::shared_ptr<Peers>> Peers::start(std::optional<LinkOptions> options, std::shared_ptr<Routes> routes) {
   auto peers = std::make_shared<LinkedPeers>(std::move(routes));

@@ -26,7 +26,6 @@ class NodeNetwork {
   virtual ~NodeNetwork() = default;
   /// Errors as Links::send().
   virtual Result<void> send(const NodeName& to, Channel channel, Bytes frame) = 0;
-  Result<void> send(const NodeName& to, const CallFrame& frame);
 };
 
 class Peers : public ReplicaNetwork, public NodeNetwork {

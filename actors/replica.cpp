@@ -62,12 +62,15 @@ Responder::Promise Replica::request(Ask& message) {
   return promise;
 }
 
-void Replica::request(RemoteRequest& message) {
-  Responder answer(std::move(message.reply));
-  if (auto* proposal = std::get_if<Propose>(&message.request))
-    propose(*proposal, std::move(answer));
-  else
-    ask(std::get<Ask>(message.request), std::move(answer));
+void Replica::request(const RemoteRequests& message) {
+  for (auto& [request, asker] : *message.all) {
+    Responder answer(std::move(asker));
+    if (auto* proposal = std::get_if<Propose>(&request))
+      propose(*proposal, std::move(answer));
+    else
+      ask(std::get<Ask>(request), std::move(answer));
+  }
+  answers_.flush();
 }
 
 bool Replica::owns(std::uint16_t slot) const {
@@ -83,7 +86,7 @@ bool Replica::here(const Target& target) const {
 Answer Replica::refusal(const Error& error) { return Answer{rows_.machine().command_error(error), Served::done, 0, 0}; }
 
 void Replica::propose(Propose& message, Responder answer) {
-  if (!here(message.target)) return answer(Served::not_here);
+  if (!here(message.target)) return decline(answer, Served::not_here);
   if (raft_.role() == cluster::Role::leader) {
     put_in_log(message, std::move(answer));
     return step_soon();
@@ -94,17 +97,22 @@ void Replica::propose(Propose& message, Responder answer) {
 
 void Replica::put_in_log(Propose& message, Responder answer) {
   auto command = rows_.machine().decode(message.command);
-  if (!command) return answer(refusal(command.error()));
-  if (const auto slot = (*command)->slot(); slot && !owns(slot->value)) return answer(Served::not_here);
+  if (!command) return answers_.put(answer, refusal(command.error()));
+  if (const auto slot = (*command)->slot(); slot && !owns(slot->value)) return decline(answer, Served::not_here);
   // Somebody else leads in a moment, and may do it then.
-  if (raft_.handing_on()) return answer(Served::not_leader);
+  if (raft_.handing_on()) return decline(answer, Served::not_leader);
   const auto index = raft_.propose(std::move(message.command), steady_micros());
   if (index) return proposals_.add({*index, raft_.term(), std::move(*command), std::move(answer)});
-  answer(refusal(index.error()));
+  answers_.put(answer, refusal(index.error()));
+}
+
+/// Nothing was done.
+void Replica::decline(Responder& to, Served served, cluster::ReplicaId leader) {
+  answers_.put(to, Answer{{}, served, 0, leader.value});
 }
 
 void Replica::look_elsewhere(Responder& answer) {
-  answer(Served::not_leader, raft_.leader());
+  decline(answer, Served::not_leader, raft_.leader());
   raft_.doubt_leader(steady_micros());
   set_raft_timer();
 }
@@ -115,7 +123,7 @@ bool Replica::alone_and_complete() const {
 }
 
 void Replica::ask(Ask& message, Responder responder) {
-  if (!here(message.target)) return responder(Served::not_here);
+  if (!here(message.target)) return decline(responder, Served::not_here);
   const bool complete = alone_and_complete();
   if (message.linearizable && !complete) return ask_linearizable(message, std::move(responder));
   // A replica without rows knows nothing yet, which is not the same as that there is nothing.
@@ -124,7 +132,7 @@ void Replica::ask(Ask& message, Responder responder) {
     answer({std::move(message.query), std::move(responder)});
     return rows_.table()->release_snapshot();
   }
-  if (reads_.full()) return responder(Served::behind, raft_.leader());
+  if (reads_.full()) return decline(responder, Served::behind, raft_.leader());
   reads_.add_floor(floor, steady_now() + limits::max_floor_wait, {std::move(message.query), std::move(responder)});
   if (!std::exchange(reads_timer_set_, true))
     self_->delayed_send(ReplicaActor{self_}, limits::max_floor_wait, TimerFired{waiting_reads});
@@ -137,16 +145,18 @@ void Replica::ask_linearizable(Ask& message, Responder responder) {
     return step_soon();
   }
   if (number.error().code == Errc::unavailable) return look_elsewhere(responder);
-  responder(Answer{rows_.machine().query_error(number.error()), Served::done, rows_.applied(), 0});
+  answers_.put(responder, Answer{rows_.machine().query_error(number.error()), Served::done, rows_.applied(), 0});
 }
 
 void Replica::answer(WaitingReads::Read read) {
+  const auto give = [&](Bytes result) {
+    answers_.put(read.answer, Answer{std::move(result), Served::done, rows_.applied(), 0});
+  };
   auto result = rows_.machine().query(read.query);
-  if (result) return read.answer(Answer{std::move(*result), Served::done, rows_.applied(), 0});
+  if (result) return give(std::move(*result));
   const bool others = !raft_.configuration().has_voter(options_.self) || raft_.configuration().voters.size() > 1;
-  if (!others || result.error().code != Errc::corrupt)
-    return read.answer(Answer{rows_.machine().query_error(result.error()), Served::done, rows_.applied(), 0});
-  read.answer(Served::not_here);
+  if (!others || result.error().code != Errc::corrupt) return give(rows_.machine().query_error(result.error()));
+  decline(read.answer, Served::not_here);
   withdraw(result.error().message);
 }
 
@@ -337,7 +347,7 @@ ReplicaActor::behavior_type replica(ReplicaActor::pointer self, OpenedReplica op
   return {
       [state](Propose& message) { return state->request(message); },
       [state](Ask& message) { return state->request(message); },
-      [state](RemoteRequest& message) { state->request(message); },
+      [state](const RemoteRequests& message) { state->request(message); },
       [state](RaftReceived& message) { state->received(message); },
       [state](const PeerDown& message) { state->peer_down(message); },
       [state](const SetSlots& message) { state->set_slots(message); },

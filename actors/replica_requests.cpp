@@ -4,6 +4,15 @@
 
 namespace cairn::actors {
 
+void TurnsAnswers::put(Responder& to, Answer answer) {
+  auto sink = to.put(std::move(answer));
+  if (sink && std::ranges::find(sinks_, sink) == sinks_.end()) sinks_.push_back(std::move(sink));
+}
+
+void TurnsAnswers::flush() {
+  for (const auto& sink : std::exchange(sinks_, {})) sink->flush();
+}
+
 std::optional<WaitingProposal> WaitingProposals::take(const storage::LogEntry& entry, cluster::ReplicaId leader) {
   if (waiting_.empty() || waiting_.front().index != entry.index) return std::nullopt;
   auto proposal = std::move(waiting_.front());

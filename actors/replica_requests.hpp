@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -18,18 +19,21 @@
 
 namespace cairn::actors {
 
-/// Who asked: an actor of this node, or by a Reply another node. To be called once.
+/// Who asked: an actor of this node, or of another. To be answered once.
 class Responder {
  public:
   using Promise = caf::typed_response_promise<Answer>;
   explicit Responder(Promise promise) : to_(std::move(promise)) {}
-  explicit Responder(Reply<Answer> reply) : to_(std::move(reply)) {}
+  explicit Responder(RemoteAsker asker) : to_(std::move(asker)) {}
 
   void operator()(Answer answer) {
-    if (auto* promise = std::get_if<Promise>(&to_))
-      promise->deliver(std::move(answer));
-    else
-      std::get<Reply<Answer>>(to_)(std::move(answer));
+    if (const auto sink = put(std::move(answer))) sink->flush();
+  }
+  /// The answer may wait until what is returned, if anything, is flushed.
+  std::shared_ptr<AnswerSink> put(Answer answer) {
+    if (auto* asker = std::get_if<RemoteAsker>(&to_)) return asker->put(std::move(answer));
+    std::get<Promise>(to_).deliver(std::move(answer));
+    return nullptr;
   }
   /// Nothing was done, or nothing is known of what was.
   void operator()(Served served, cluster::ReplicaId leader = cluster::no_replica) {
@@ -37,7 +41,23 @@ class Responder {
   }
 
  private:
-  std::variant<Promise, Reply<Answer>> to_;
+  std::variant<Promise, RemoteAsker> to_;
+};
+
+/// Answers that an actor gives in one turn, of which those to one node travel together.
+class TurnsAnswers {
+ public:
+  TurnsAnswers() = default;
+  TurnsAnswers(const TurnsAnswers&) = delete;
+  TurnsAnswers& operator=(const TurnsAnswers&) = delete;
+  ~TurnsAnswers() { flush(); }
+
+  void put(Responder& to, Answer answer);
+  /// Before the turn ends.
+  void flush();
+
+ private:
+  std::vector<std::shared_ptr<AnswerSink>> sinks_;
 };
 
 /// A proposal on its way: its place in the log and who waits for it.

@@ -22,7 +22,7 @@ class Replica {
   // Requests.
   Responder::Promise request(Propose& message);
   Responder::Promise request(Ask& message);
-  void request(RemoteRequest& message);
+  void request(const RemoteRequests& message);
 
   // From the node.
   void received(RaftReceived& message);
@@ -61,6 +61,7 @@ class Replica {
   void put_in_log(Propose& message, Responder answer);
   void ask(Ask& message, Responder answer);
   void ask_linearizable(Ask& message, Responder answer);
+  void decline(Responder& to, Served served, cluster::ReplicaId leader = cluster::no_replica);
   void look_elsewhere(Responder& answer);
   void answer(WaitingReads::Read read);
   void expire_reads();
@@ -105,6 +106,7 @@ class Replica {
 
   WaitingProposals proposals_;
   WaitingReads reads_;
+  TurnsAnswers answers_;
   std::vector<Early> early_;           // before the election of a replica that is alone
   bool opened_complete_;               // alone since the start, when all was applied that was stored
   std::set<cluster::ReplicaId> down_;  // others that cannot be reached

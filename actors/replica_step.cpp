@@ -62,6 +62,7 @@ void Replica::pump() {
     for (const auto& fetch : ready.fetches) self_->send(store_, FetchEntries{fetch});
     serve_snapshots(ready);
   }
+  answers_.flush();
   if (withdrawing_) return;
   opened_complete_ = opened_complete_ && raft_.alone();
   office_changed();
@@ -152,7 +153,8 @@ void Replica::apply(const std::vector<storage::LogEntry>& entries) {
       answers.emplace_back(std::move(own->answer), Answer{std::move(effect->result), Served::done, entry.index, 0});
   }
   rows_.apply(std::move(batch), raft_.position_at(entries.back().index), bytes);
-  for (auto& [responder, answer] : answers) responder(std::move(answer));
+  for (auto& [responder, answer] : answers) answers_.put(responder, std::move(answer));
+  answers_.flush();
   if (grown.empty()) return;
   if (const auto hub = routes_->watch_hub())
     for (const auto& growth : grown) self_->send(hub, growth);
@@ -163,8 +165,9 @@ void Replica::answer_reads(const cluster::Ready& ready) {
     if (auto read = reads_.take_round(confirmed.read)) answer(std::move(*read));
   for (const auto number : ready.failed_reads)
     if (auto read = reads_.take_round(number)) read->answer(Served::not_leader, raft_.leader());
-  if (withdrawing_ || !reads_.any_floor()) return;
-  for (auto& read : reads_.take_floors(rows_.applied())) answer(std::move(read));
+  if (!withdrawing_ && reads_.any_floor())
+    for (auto& read : reads_.take_floors(rows_.applied())) answer(std::move(read));
+  answers_.flush();
 }
 
 void Replica::entries_fetched(EntriesFetched& message) {

@@ -4,20 +4,25 @@
 #include <caf/typed_event_based_actor.hpp>
 #include <caf/typed_response_promise.hpp>
 
+#include <map>
 #include <random>
 #include <unordered_map>
 
 #include "actors/clock.hpp"
+#include "actors/replica_requests.hpp"
 
 namespace cairn::actors {
 namespace {
 
-using Promise = caf::typed_response_promise<Answer>;
-using Call = std::variant<Propose, Ask>;
-
 struct Waiting {
-  Call call;
-  Promise promise;
+  ShardRequest call;
+  Responder responder;
+};
+
+/// Calls of a node that leave together.
+struct Outgoing {
+  Writer frame;
+  std::vector<std::uint64_t> attempts;
 };
 
 Answer refusal(Served served) { return Answer{{}, served, 0, 0}; }
@@ -47,6 +52,18 @@ cluster::Outcome outcome_of(Served served) {
   return cluster::Outcome::lost;
 }
 
+Served served(cluster::GiveUpWhy why) {
+  switch (why) {
+    case cluster::GiveUpWhy::late:
+      return Served::unknown;
+    case cluster::GiveUpWhy::moved:
+      return Served::not_here;
+    case cluster::GiveUpWhy::no_leader:
+      return Served::not_leader;
+  }
+  return Served::unknown;
+}
+
 class Router {
  public:
   Router(RouterActor::pointer self, std::string node, std::shared_ptr<Routes> routes,
@@ -62,26 +79,37 @@ class Router {
 
   // Who waits is told at once, instead of finding out by a timeout.
   ~Router() {
-    for (auto& [request, waiting] : waiting_) waiting.promise.deliver(refusal(Served::unknown));
+    for (auto& [request, waiting] : waiting_) waiting.responder(Served::unknown);
   }
 
   template <class Message>
-  Promise begin(Message& message) {
-    auto promise = self_->make_response_promise<Promise>();
+  Responder::Promise begin(Message& message) {
+    auto promise = self_->make_response_promise<Responder::Promise>();
     const auto request = routing_.begin(routed(message), steady_micros());
     if (!request) {
       promise.deliver(refusal(Served::busy));
       return promise;
     }
-    waiting_.emplace(*request, Waiting{std::move(message), promise});
+    waiting_.emplace(*request, Waiting{std::move(message), Responder(promise)});
     pump();
     return promise;
   }
 
-  void answered(const std::string& from, std::uint64_t attempt, Answer answer) {
-    const auto request = routing_.answered(attempt, from, outcome_of(answer.served), cluster::ReplicaId{answer.leader},
-                                           answer.index, steady_micros());
-    if (request) deliver(*request, std::move(answer));
+  void relay(const RelayRequests& message) {
+    for (auto& [call, asker] : *message.all) {
+      auto what = std::visit([](const auto& one) { return routed(one); }, call);
+      what.by_leader = what.relayed = true;
+      Responder responder(std::move(asker));
+      if (const auto request = routing_.begin(what, steady_micros()))
+        waiting_.emplace(*request, Waiting{std::move(call), std::move(responder)});
+      else
+        answers_.put(responder, refusal(Served::not_leader));  // it may be relayed by another one
+    }
+    pump();
+  }
+
+  void answered(AnswersReceived& message) {
+    for (auto& [attempt, answer] : message.all) take(message.from, attempt, std::move(answer));
     pump();
   }
 
@@ -106,10 +134,22 @@ class Router {
     pump();
   }
 
+  void step() {
+    step_due_ = false;
+    for (auto& [node, calls] : std::exchange(outgoing_, {})) send(node, calls);
+    pump();
+  }
+
  private:
+  void take(const std::string& from, std::uint64_t attempt, Answer answer) {
+    const auto request = routing_.answered(attempt, from, outcome_of(answer.served), cluster::ReplicaId{answer.leader},
+                                           answer.index, steady_micros());
+    if (request) deliver(*request, std::move(answer));
+  }
+
   void deliver(std::uint64_t request, Answer answer) {
     const auto found = waiting_.find(request);
-    found->second.promise.deliver(std::move(answer));
+    answers_.put(found->second.responder, std::move(answer));
     waiting_.erase(found);
   }
 
@@ -124,32 +164,56 @@ class Router {
           carry_out(*send);
         } else {
           const auto& gave_up = std::get<cluster::GiveUp>(step);
-          deliver(gave_up.request, refusal(gave_up.moved ? Served::not_here : Served::unknown));
+          deliver(gave_up.request, refusal(served(gave_up.why)));
         }
       }
     }
+    answers_.flush();
     set_timer();
   }
 
   void carry_out(const cluster::SendAttempt& send) {
     const auto found = waiting_.find(send.request);
     if (found == waiting_.end()) return;  // given up since
-    auto call = found->second.call;
-    std::visit([&](auto& message) { message.target.shard = send.shard.value; }, call);
-    if (send.node == node_) return ask_here(send, std::move(call));
-    if (const auto sent = network_->send(send.node, CallFrame{send.attempt, std::move(call)}); !sent)
-      routing_.not_sent(send.attempt, sent.error().code == Errc::unavailable, steady_micros());
+    if (send.node == node_) return ask_here(send, found->second.call);
+    append(send, found->second.call);
   }
 
-  void ask_here(const cluster::SendAttempt& send, Call call) {
+  // What comes meanwhile is taken in before the frame leaves.
+  void append(const cluster::SendAttempt& attempt, const ShardRequest& call) {
+    auto& calls = outgoing_[attempt.node];
+    if (calls.frame.view().size() + size_in_frame(call) > limits::call_frame_bytes) send(attempt.node, calls);
+    append_call(calls.frame, attempt.attempt, call, attempt.shard, attempt.relay);
+    calls.attempts.push_back(attempt.attempt);
+    if (calls.frame.view().size() >= limits::call_frame_bytes) return send(attempt.node, calls);
+    if (!std::exchange(step_due_, true)) self_->send(RouterActor{self_}, StepDue{});
+  }
+
+  void send(const std::string& node, Outgoing& calls) {
+    auto frame = calls.frame.take();
+    const auto attempts = std::exchange(calls.attempts, {});
+    if (attempts.empty()) return;
+    const auto channel = channel_for(Channel::call, Channel::call_bulk, frame.size());
+    const auto sent = network_->send(node, channel, std::move(frame));
+    if (sent) return;
+    for (const auto attempt : attempts)
+      routing_.not_sent(attempt, sent.error().code == Errc::unavailable, steady_micros());
+  }
+
+  void ask_here(const cluster::SendAttempt& send, ShardRequest call) {
+    std::visit([&](auto& message) { message.target.shard = send.shard.value; }, call);
     const auto replica = routes_->replica(send.shard);
     if (!replica) {
       (void)routing_.answered(send.attempt, node_, cluster::Outcome::not_here, cluster::no_replica, 0, steady_micros());
       return;
     }
-    const auto done = [this, attempt = send.attempt](Answer& answer) { answered(node_, attempt, std::move(answer)); };
+    const auto done = [this, attempt = send.attempt](Answer& answer) {
+      take(node_, attempt, std::move(answer));
+      pump();
+    };
     const auto failed = [this, attempt = send.attempt](const caf::error&) {
-      answered(node_, attempt, refusal(Served::unknown));
+      take(node_, attempt, refusal(Served::unknown));
+      pump();
     };
     std::visit(
         [&](auto& message) { self_->request(replica, limits::route_timeout, std::move(message)).then(done, failed); },
@@ -171,6 +235,9 @@ class Router {
   std::shared_ptr<NodeNetwork> network_;
   cluster::Routing routing_;
   std::unordered_map<std::uint64_t, Waiting> waiting_;
+  TurnsAnswers answers_;
+  std::map<std::string, Outgoing> outgoing_;  // by node
+  bool step_due_ = false;
   std::uint64_t timer_ = 0;  // the number of the one that counts
   cluster::Instant timer_at_ = cluster::never;
 };
@@ -184,7 +251,8 @@ RouterActor::behavior_type router(RouterActor::pointer self, std::string node, s
   return {
       [state](Propose& message) { return state->begin(message); },
       [state](Ask& message) { return state->begin(message); },
-      [state](AnswerReceived& message) { state->answered(message.from, message.request, std::move(message.answer)); },
+      [state](AnswersReceived& message) { state->answered(message); },
+      [state](const RelayRequests& message) { state->relay(message); },
       [state](const LinkChanged& message) { state->link_changed(message); },
       [state](const ReplicaChanged& message) {
         const auto leads = message.role == cluster::Role::leader ? message.replica : message.leader;
@@ -192,6 +260,7 @@ RouterActor::behavior_type router(RouterActor::pointer self, std::string node, s
       },
       [state](const LeaderHeard& message) { state->heard_leader(message.shard, message.replica, message.term); },
       [state](const MapChanged&) { state->map_changed(); },
+      [state](const StepDue&) { state->step(); },
       [state](const TimerFired& message) { state->timer(message); },
   };
 }

@@ -73,7 +73,7 @@ void Routing::not_sent(std::uint64_t number, bool no_link, Instant now) {
   if (of == attempts_.end()) return;
   const auto id = of->second;
   auto& request = requests_.at(id);
-  if (no_link) nodes_[find(request, number)->node].down = true;
+  if (auto& node = nodes_[find(request, number)->node]; no_link && !node.down_since) node.down_since = now;
   drop_attempt(request, number);
   failed(request, now);
   advance(id, now);
@@ -81,6 +81,11 @@ void Routing::not_sent(std::uint64_t number, bool no_link, Instant now) {
 
 void Routing::note_winner(const Request& request, const Attempt& winner, std::uint64_t index, Instant now) {
   auto& state = shards_[request.filed.value];
+  if (winner.relay) {
+    if (!state.leader.value || !is_down(map_->node_of(state.leader).text()) || state.relay == winner.replica) return;
+    state.relay = winner.replica;
+    return advance_leader_requests(request.filed, now);
+  }
   auto& reached = state.reached[winner.replica.value];
   reached = std::max(reached, index);
   if (request.what.by_leader) {
@@ -108,12 +113,13 @@ void Routing::note_refusal(std::uint64_t id, const Request& request, const Attem
   if (!request.what.by_leader) return;
   auto& state = shards_[request.filed.value];
   if (attempt.term < state.term) return;
-  const bool was_it = state.leader == attempt.replica;
+  if (attempt.relay && state.relay == attempt.replica) state.relay = no_replica;
+  const bool was_it = state.leader == attempt.replica && !attempt.relay;
   const bool open = !state.leader.value || was_it || state.scout == id || is_down(map_->node_of(state.leader).text());
   const bool names_another = outcome == Outcome::not_leader && leader.value && leader != attempt.replica;
   if (names_another && open && leader != state.leader) {
     set_leader(request.filed, state, leader, now);
-  } else if (was_it && !names_another) {
+  } else if (was_it && !names_another && !request.what.relayed) {  // which would not look for another
     set_leader(request.filed, state, no_replica, now);
   }
 }
@@ -137,7 +143,7 @@ void Routing::link_changed(std::string_view name, bool up, Instant now) {
     node = NodeState{};
     return advance_if([](const Request& request) { return request.what.by_leader || request.out.empty(); }, now);
   }
-  node.down = true;
+  if (!node.down_since) node.down_since = now;
   advance_if(
       [&](Request& request) {
         return std::erase_if(request.out, [&](const Attempt& attempt) {
@@ -185,6 +191,7 @@ void Routing::heard_leader(directory::ShardId shard, ReplicaId leader, std::uint
 // Those who wait for a leader, or for one that is none any more, go on.
 void Routing::set_leader(directory::ShardId shard, ShardState& state, ReplicaId leader, Instant now) {
   state.leader = leader;
+  state.relay = no_replica;
   if (leader.value) state.scout = 0;
   advance_leader_requests(shard, now);
 }
@@ -220,37 +227,48 @@ void Routing::advance(std::uint64_t id, Instant now) {
   const auto* shard = shard_of(request.what);
   const auto* owner = request.what.shard.value ? map_->shard_of(Slot{request.what.slot}) : nullptr;
   const bool moved = owner && owner->id != request.what.shard;
-  if (now >= request.deadline || moved) {
-    steps_.push_back(GiveUp{id, moved});
-    return find_scout(remove(id).filed, now);
-  }
+  if (now >= request.deadline || moved) return give_up(id, moved ? GiveUpWhy::moved : GiveUpWhy::late, now);
   file(id, request, shard ? shard->id : directory::ShardId{0});
+  if (!shard && request.what.relayed) return give_up(id, GiveUpWhy::no_leader, now);
   if (!shard) return wake_at(id, request, request.deadline);
   request.what.by_leader ? to_leader(id, request, *shard, now) : to_any(id, request, *shard, now);
 }
 
+void Routing::give_up(std::uint64_t id, GiveUpWhy why, Instant now) {
+  steps_.push_back(GiveUp{id, why});
+  find_scout(remove(id).filed, now);
+}
+
 void Routing::to_leader(std::uint64_t id, Request& request, const directory::Shard& shard, Instant now) {
   auto& state = shards_[shard.id.value];
-  const auto* leader = state.leader.value ? shard.find(state.leader) : nullptr;
-  if (!leader || is_down(leader->node.text())) {
+  const auto* to = state.leader.value ? shard.find(state.leader) : nullptr;
+  const bool down = to && is_down(to->node.text());
+  if (to && !down) state.relay = no_replica;
+  const bool relay = down && !request.what.relayed;
+  if (relay) to = state.relay.value ? shard.find(state.relay) : nullptr;
+  const bool refused = request.out.empty() && request.failures >= limits::route_attempts_at_once;
+  if (request.what.relayed && (!to || down || refused))
+    return give_up(id, request.sent ? GiveUpWhy::late : GiveUpWhy::no_leader, now);
+  if (!to || is_down(to->node.text())) {
     request.doubt_at = never;
     return look_for_leader(id, request, shard, now);
   }
   const auto asked = std::find_if(request.out.begin(), request.out.end(), [&](const Attempt& attempt) {
-    return attempt.replica == leader->id && attempt.term >= state.term && !attempt.doubted;
+    return attempt.replica == to->id && attempt.relay == relay && attempt.term >= state.term && !attempt.doubted;
   });
   // Who was asked before it was known to lead is not waited for longer than others.
   if (asked != request.out.end() && request.doubt_at == never)
     request.doubt_at = asked->sent + limits::leader_doubt_after;
-  if (asked != request.out.end() && now >= request.doubt_at) return look_for_leader(id, request, shard, now);
+  if (asked != request.out.end() && now >= request.doubt_at && !request.what.relayed)
+    return look_for_leader(id, request, shard, now);
   if (state.scout == id) state.scout = 0;
   if (asked == request.out.end()) {
     if (now < request.not_before) return wake_at(id, request, request.not_before);
     request.tried.clear();
-    send(id, request, shard, *leader, now);
+    send(id, request, shard, *to, relay, now);
     request.doubt_at = now + limits::leader_doubt_after;
   }
-  wake_at(id, request, request.doubt_at);
+  wake_at(id, request, request.what.relayed ? request.deadline : request.doubt_at);
 }
 
 // Either nobody is known to lead, or who is has not answered for long (the request then has a doubt_at).
@@ -265,11 +283,13 @@ void Routing::look_for_leader(std::uint64_t id, Request& request, const director
   if (!doubts && !request.out.empty() && now < request.out.back().sent + patience)
     return wake_at(id, request, request.out.back().sent + patience);
   if (const auto* voter = next_voter(id, request, shard)) {
-    send(id, request, shard, *voter, now);
+    const bool cut_off = state.leader.value && is_long_down(map_->node_of(state.leader).text(), now);
+    send(id, request, shard, *voter, cut_off && request.relays && voter->node.text() != self_, now);
     if (doubts) request.doubt_at = now + patience;
     return wake_at(id, request, now + patience);
   }
   request.tried.clear();  // all were asked: again, after a pause, those too whose answers may be lost
+  request.relays = !request.relays;
   for (auto& attempt : request.out) attempt.doubted = !options_.faults.has(NodeFault::leader_asked_once);
   request.not_before = now + limits::route_pause_most;
   wake_at(id, request, request.not_before);
@@ -303,7 +323,7 @@ void Routing::to_any(std::uint64_t id, Request& request, const directory::Shard&
     if (now < request.not_before) return wake_at(id, request, request.not_before);
   }
   if (!request.out.empty()) hedge_credit_ -= limits::reads_per_hedge;
-  send(id, request, shard, *replica, now);
+  send(id, request, shard, *replica, false, now);
   wake_at(id, request, now + options_.hedge_after);
 }
 
@@ -341,13 +361,14 @@ const directory::Replica* Routing::next_reader(const Request& request, const dir
 }
 
 void Routing::send(std::uint64_t id, Request& request, const directory::Shard& shard, const directory::Replica& to,
-                   Instant now) {
+                   bool relay, Instant now) {
   if (request.out.size() >= limits::max_route_attempts) drop_attempt(request, request.out.front().number);
   const auto number = next_attempt_++;
-  request.out.push_back({number, to.id, to.node.text(), shards_[shard.id.value].term, now});
+  request.sent = true;
+  request.out.push_back({number, to.id, to.node.text(), shards_[shard.id.value].term, now, relay});
   request.tried.push_back(to.id);
   attempts_.emplace(number, id);
-  steps_.push_back(SendAttempt{id, number, shard.id, to.node.text()});
+  steps_.push_back(SendAttempt{id, number, shard.id, to.node.text(), relay});
 }
 
 void Routing::failed(Request& request, Instant now) { request.not_before = now + pause_after(++request.failures); }
@@ -420,7 +441,12 @@ bool Routing::is_asked(const Request& request, ReplicaId replica) const {
 
 bool Routing::is_down(const std::string& name) const {
   const auto node = nodes_.find(name);
-  return node != nodes_.end() && node->second.down;
+  return node != nodes_.end() && node->second.down_since;
+}
+
+bool Routing::is_long_down(const std::string& name, Instant now) const {
+  const auto node = nodes_.find(name);
+  return node != nodes_.end() && node->second.down_since && now - *node->second.down_since >= limits::relay_after;
 }
 
 bool Routing::is_avoided(const std::string& name, Instant now) const {

@@ -36,22 +36,29 @@ struct RoutedRequest {
   bool by_leader = true;     ///< otherwise by any replica, once that has reached `floor`
   std::uint64_t floor = 0;
   std::size_t bytes = 0;
+  bool relayed = false;      ///< of another node's router, for the leader: asked soon, or given up
 };
 
 /// What a replica said to an attempt; `lost`: it could not be sent, or it is not known what came of it.
 enum class Outcome : std::uint8_t { done, not_leader, not_here, behind, lost };
 
-/// Send the request to the shard's replica on `node`, under the number `attempt`.
+/// Send the request to the shard's replica on `node`, under the number `attempt`; or with `relay` to that node's
+/// router, which reaches the leader.
 struct SendAttempt {
   std::uint64_t request = 0;
   std::uint64_t attempt = 0;
   directory::ShardId shard;
   std::string node;
+  bool relay = false;
 };
-/// Nobody answered the request by its deadline; or `moved`: it names a shard and a slot that is another's now.
+enum class GiveUpWhy : std::uint8_t {
+  late,      ///< nobody answered by the deadline, or soon enough if it was relayed: what came of it is not known
+  moved,     ///< it names a shard and a slot that is another's now
+  no_leader  ///< it was relayed, and there is no link to a leader: nothing was done
+};
 struct GiveUp {
   std::uint64_t request = 0;
-  bool moved = false;
+  GiveUpWhy why = GiveUpWhy::late;
 };
 using RoutingStep = std::variant<SendAttempt, GiveUp>;
 
@@ -59,6 +66,10 @@ using RoutingStep = std::variant<SendAttempt, GiveUp>;
 /// the shard looks for the leader from voter to voter and the others wait for what it finds. A request moves on
 /// when its node is lost, when it is refused and when a newer leader is heard of; what it was asked before may still
 /// answer it. Sending twice is therefore usual: who asks must mean what takes effect once.
+///
+/// While there is no link to the node of who leads, for longer than an election takes, the one request that looks for
+/// the leader asks, in turns, the voters themselves and the routers of their nodes to pass it on; the others follow by
+/// the one that did. A relayed request looks for nobody: without a leader, or refused by it, it is given up.
 ///
 /// Requests for any replica go to the one on this node, else to one that depends on the slot. One that is not
 /// answered soon is asked of another replica, too, and the first answer counts; a node that was overtaken so is the
@@ -102,6 +113,7 @@ class Routing {
     std::string node;
     std::uint64_t term = 0;  // that was known when it was sent
     Instant sent{0};
+    bool relay = false;
     bool doubted = false;  // its answer may be lost
   };
   struct Request {
@@ -113,11 +125,14 @@ class Routing {
     Instant not_before{0};
     Instant doubt_at = never;  // when the leader is in doubt that was asked
     std::uint32_t failures = 0;
+    bool sent = false;    // to anybody, ever
+    bool relays = false;  // this time round, to those whom it asks for the leader
     std::vector<Attempt> out;
     std::vector<ReplicaId> tried;  // in this round
   };
   struct ShardState {
     ReplicaId leader;
+    ReplicaId relay;  // whose node's router reaches the leader, to whose own there is no link
     std::uint64_t term = 0;
     std::uint64_t scout = 0;                                   // the request that looks for the leader
     std::set<std::uint64_t> for_leader;                        // requests
@@ -125,7 +140,7 @@ class Routing {
     std::unordered_map<std::uint64_t, std::uint64_t> reached;  // by replica: an index that it answered from
   };
   struct NodeState {
-    bool down = false;
+    std::optional<Instant> down_since;
     Instant avoid_until{0};
     std::uint32_t overtaken = 0;  // in a row
   };
@@ -140,13 +155,14 @@ class Routing {
   template <class Choose>
   void advance_if(Choose choose, Instant now);
   void advance_leader_requests(directory::ShardId shard, Instant now);
+  void give_up(std::uint64_t id, GiveUpWhy why, Instant now);
   void to_leader(std::uint64_t id, Request& request, const directory::Shard& shard, Instant now);
   void look_for_leader(std::uint64_t id, Request& request, const directory::Shard& shard, Instant now);
   void to_any(std::uint64_t id, Request& request, const directory::Shard& shard, Instant now);
   const directory::Replica* next_voter(std::uint64_t id, const Request& request, const directory::Shard& shard) const;
   const directory::Replica* next_reader(const Request& request, const directory::Shard& shard, Instant now) const;
 
-  void send(std::uint64_t id, Request& request, const directory::Shard& shard, const directory::Replica& to,
+  void send(std::uint64_t id, Request& request, const directory::Shard& shard, const directory::Replica& to, bool relay,
             Instant now);
   static std::vector<Attempt>::iterator find(Request& request, std::uint64_t number);
   void drop_attempt(Request& request, std::uint64_t number);
@@ -159,6 +175,7 @@ class Routing {
   void set_leader(directory::ShardId shard, ShardState& state, ReplicaId leader, Instant now);
   bool is_asked(const Request& request, ReplicaId replica) const;
   bool is_down(const std::string& node) const;
+  bool is_long_down(const std::string& node, Instant now) const;
   bool is_avoided(const std::string& node, Instant now) const;
 
   std::string self_;

@@ -77,13 +77,16 @@ inline ShardActor::behavior_type fake_replica(ShardActor::pointer self, std::sha
   };
 }
 
-/// A whole replica that does nothing with what it is told but these four.
+/// A whole replica that does nothing with what it is told but these.
 template <class OnPropose, class OnAsk, class OnChange, class OnStatus>
-ReplicaActor::behavior_type replica_with(OnPropose propose, OnAsk ask, OnChange change, OnStatus status) {
+ReplicaActor::behavior_type replica_with(OnPropose propose, OnAsk ask, OnChange change, OnStatus status,
+                                         std::function<void(const RemoteRequests&)> remote = {}) {
   return {
       propose,
       ask,
-      [](const RemoteRequest&) {},
+      [remote](const RemoteRequests& message) {
+        if (remote) remote(message);
+      },
       [](const RaftReceived&) {},
       [](const PeerDown&) {},
       [](const SetSlots&) {},

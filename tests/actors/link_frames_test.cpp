@@ -37,8 +37,8 @@ Bytes chunk(ChunkKind kind, std::uint8_t channel, BytesView payload) {
 TEST(LinkFrames, GoldenBytes) {
   EXPECT_EQ(chunk(ChunkKind::last, 0x81, "abc"), Bytes("\x06\x81\x00\x00\x00\x03"
                                                        "abc", 9));
-  const auto hello = encode(LinkHello{1, "c", "node", 2, 3});
-  EXPECT_EQ(hello, Bytes("CALK\0\1\1c\4node\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3", 29));
+  const auto hello = encode(LinkHello{2, "c", "node", 2, 3});
+  EXPECT_EQ(hello, Bytes("CALK\0\2\1c\4node\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3", 29));
   const auto read = decode_hello(hello);
   ASSERT_TRUE(read);
   EXPECT_EQ(read->cluster_id, "c");
@@ -48,7 +48,7 @@ TEST(LinkFrames, GoldenBytes) {
 }
 
 TEST(LinkFrames, AHelloIsReadWholeOrNotAtAll) {
-  const auto hello = encode(LinkHello{1, "c", "node", 2, 3});
+  const auto hello = encode(LinkHello{2, "c", "node", 2, 3});
   for (std::size_t size = 0; size < hello.size(); ++size)
     EXPECT_EQ(decode_hello(hello.substr(0, size)).error().code, Errc::protocol) << size;
   EXPECT_FALSE(decode_hello(hello + "x"));

@@ -236,6 +236,25 @@ TEST_F(Nodes, ALeaderThatIsCutOffIsReplaced) {
   EXPECT_TRUE(make_account("cleo"));
 }
 
+TEST_F(Nodes, WithoutALinkToTheLeaderANodeIsServedThroughOthers) {
+  start_three_and_front();
+  ASSERT_TRUE(make_account("ada"));
+  std::string leader;
+  ASSERT_TRUE(eventually([&] { return !(leader = leader_of(accounts)).empty(); }));
+  const auto cut = [&](LinkFault fault) {
+    nodes_.at(leader)->peers()->inject("front", fault);
+    nodes_.at("front")->peers()->inject(leader, fault);
+  };
+  cut({true, true});
+  EXPECT_TRUE(make_account("bob"));
+  EXPECT_TRUE(has_account("bob", true)) << "as its leader has it";
+  for (const auto& link : nodes_.at("front")->peers()->status())
+    EXPECT_EQ(link.state == LinkState::up, link.peer != leader) << link.peer;
+  EXPECT_TRUE(make_account("cleo"));
+  cut({});
+  EXPECT_TRUE(make_account("dora"));
+}
+
 TEST_F(Nodes, TheWholeClusterStartsAgain) {
   start_three_and_front();
   ASSERT_TRUE(make_account("ada"));

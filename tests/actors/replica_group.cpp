@@ -157,12 +157,13 @@ std::uint64_t ReplicaGroupTest::follower(std::uint64_t leader) const {
   return 0;
 }
 
-Answer ReplicaGroupTest::send(std::uint64_t id, std::variant<Propose, Ask> request) {
-  Answered<Answer> answered;
-  caf::anon_send(actor(id), RemoteRequest{std::move(request), answered.reply()});
-  auto answer = answered.get();
-  if (!answer && answer.error().code == Errc::timed_out) ADD_FAILURE() << "replica " << id << " does not answer";
-  return answer ? std::move(*answer) : Answer{{}, Served::unknown, 0, 0};
+Answer ReplicaGroupTest::send(std::uint64_t id, ShardRequest request) {
+  const auto asker = std::make_shared<TestAsker>();
+  caf::anon_send(actor(id), asker->asks({std::move(request)}));
+  const auto answers = asker->answers(1);
+  if (!answers.empty()) return answers.begin()->second;
+  ADD_FAILURE() << "replica " << id << " does not answer";
+  return Answer{{}, Served::unknown, 0, 0};
 }
 
 Answer ReplicaGroupTest::propose(std::uint64_t id, const cluster::Command& command, std::uint16_t slot) {

@@ -11,6 +11,7 @@
 #include "actors/replica.hpp"
 #include "cluster/queries.hpp"
 #include "tests/actors/actor_fixture.hpp"
+#include "tests/actors/asker.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace cairn::actors::test {
@@ -90,7 +91,7 @@ class ReplicaGroupTest : public ActorTest {
   /// A running replica that is not `leader`.
   std::uint64_t follower(std::uint64_t leader) const;
 
-  Answer send(std::uint64_t id, std::variant<Propose, Ask> request);
+  Answer send(std::uint64_t id, ShardRequest request);
   Answer propose(std::uint64_t id, const cluster::Command& command, std::uint16_t slot = whole_shard);
   Answer ask(std::uint64_t id, const cluster::Query& query, bool linearizable, std::uint64_t floor = 0);
   /// Makes an account, by whoever leads, through failovers. The index of its entry.

@@ -179,16 +179,60 @@ TEST_F(ReplicaGroup, AReadWaitsForItsFloorButNotForEver) {
   const auto last = propose(leads, create_account("anna")).index;
   EXPECT_EQ(ask(follows, cluster::FindLogin{"anna"}, false, last + 1'000).served, Served::behind);
   // One that waits is answered by the commit that it waits for.
-  Answered<Answer> answered;
-  caf::anon_send(
-      actor(leads),
-      RemoteRequest{Ask{{0, whole_shard}, cluster::encode(cluster::Query(cluster::FindLogin{"bert"})), false, last + 1},
-                    answered.reply()});
+  const auto asker = std::make_shared<TestAsker>();
+  caf::anon_send(actor(leads), asker->asks({Ask{{0, whole_shard},
+                                                cluster::encode(cluster::Query(cluster::FindLogin{"bert"})),
+                                                false,
+                                                last + 1}}));
   ASSERT_EQ(propose(leads, create_account("bert")).index, last + 1);
-  const auto waited = answered.get();
-  ASSERT_TRUE(waited.ok());
-  EXPECT_EQ(waited->served, Served::done);
-  EXPECT_GE(waited->index, last + 1);
+  const auto waited = asker->answers(1);
+  ASSERT_EQ(waited.size(), 1u);
+  EXPECT_EQ(waited.at(1).served, Served::done);
+  EXPECT_GE(waited.at(1).index, last + 1);
+}
+
+TEST_F(ReplicaGroup, RequestsThatComeTogetherAreAnsweredTogether) {
+  found({1, 2, 3});
+  const auto leads = leader();
+  std::vector<ShardRequest> requests;
+  for (int i = 0; i < 50; ++i)
+    requests.push_back(Propose{{0, whole_shard}, cluster::encode(create_account("user-" + std::to_string(i)))});
+  auto asker = std::make_shared<TestAsker>();
+  caf::anon_send(actor(leads), asker->asks(requests));
+  const auto answers = asker->answers(50);
+  ASSERT_EQ(answers.size(), 50u);
+  for (const auto& [number, answer] : answers) {
+    EXPECT_TRUE(made(answer)) << number;
+    EXPECT_EQ(answer.index, answers.at(1).index + number - 1) << "in their order";
+  }
+  EXPECT_LT(asker->groups.all().size(), 10u);
+
+  // So are those of another kind, of which each has an answer of its own.
+  asker = std::make_shared<TestAsker>();
+  const auto find = cluster::encode(cluster::Query(cluster::FindLogin{"user-7"}));
+  caf::anon_send(actor(leads), asker->asks({Ask{{0, whole_shard}, find, false, 0},
+                                            Ask{{7, whole_shard}, find, false, 0},
+                                            Ask{{0, whole_shard}, "no query", false, 0},
+                                            Ask{{0, whole_shard}, find, false, 1}}));
+  const auto read = asker->answers(4);
+  ASSERT_EQ(read.size(), 4u);
+  EXPECT_EQ(read.at(1).served, Served::done);
+  EXPECT_EQ(read.at(2).served, Served::not_here);
+  EXPECT_TRUE(std::holds_alternative<Error>(cluster::decode_query_result(read.at(3).result).value()));
+  EXPECT_EQ(read.at(4).result, read.at(1).result);
+}
+
+TEST_F(ReplicaGroup, WhoAsksAReplicaThatHasEndedIsTold) {
+  found({1});
+  leader();
+  const auto ended = actor(1);
+  kill(1);
+  const auto asker = std::make_shared<TestAsker>();
+  caf::anon_send(ended, asker->asks({Propose{{0, whole_shard}, cluster::encode(create_account("anna"))},
+                                     Ask{{0, whole_shard}, {}, false, 0}}));
+  const auto answers = asker->answers(2);
+  ASSERT_EQ(answers.size(), 2u);
+  for (const auto& [number, answer] : answers) EXPECT_EQ(answer.served, Served::unknown) << number;
 }
 
 TEST_F(ReplicaGroup, AProposalOfALeaderThatIsCutOffIsUnknown) {
@@ -208,18 +252,18 @@ TEST_F(ReplicaGroup, AProposalWhosePlaceAnotherLeaderTookWasNotDone) {
   network_->drop([=](const cluster::Message& message) {
     return message.from.value == first && std::holds_alternative<cluster::Append>(message.body);
   });
-  Answered<Answer> lost;
+  const auto asker = std::make_shared<TestAsker>();
   caf::anon_send(actor(first),
-                 RemoteRequest{Propose{{0, whole_shard}, cluster::encode(create_account("bert"))}, lost.reply()});
+                 asker->asks({Propose{{0, whole_shard}, cluster::encode(create_account("bert"))}}));
   ASSERT_TRUE(becomes(first, [](const ReplicaStatus& s) { return s.last_index > s.committed; }));
   for (const auto id : {1u, 2u, 3u})
     if (id != first) caf::anon_send(actor(id), PeerDown{ReplicaId{first}});
   const auto second = leader_but(first);
   const auto index = make_account("carl");
   ASSERT_TRUE(reaches(first, index));
-  const auto answer = lost.get();
-  ASSERT_TRUE(answer.ok());
-  EXPECT_NE(answer->served, Served::done);
+  const auto lost = asker->answers(1);
+  ASSERT_EQ(lost.size(), 1u);
+  EXPECT_NE(lost.at(1).served, Served::done);
   network_->drop({});
   EXPECT_FALSE(has_account(second, "bert", true));
 }
@@ -229,19 +273,19 @@ TEST_F(ReplicaGroup, AHandedOnOfficeLosesNoAnswer) {
   const auto first = leader();
   const auto second = follower(first);
   ASSERT_TRUE(reaches(second, propose(first, create_account("anna")).index));
-  Events<Served> answers;
+  std::vector<std::shared_ptr<TestAsker>> askers;
   for (int i = 0; i < 200; ++i) {
     if (i == 100) {
       ASSERT_TRUE(change(first, GroupChange::transfer, second).ok());
     }
-    caf::anon_send(actor(first),
-                   RemoteRequest{Propose{{0, whole_shard}, cluster::encode(create_account("u" + std::to_string(i)))},
-                                 Reply<Answer>([&](Result<Answer> answer) {
-                                   answers.add(answer ? answer->served : Served::unknown);
-                                 })});
+    askers.push_back(std::make_shared<TestAsker>());
+    const auto command = cluster::encode(create_account("u" + std::to_string(i)));
+    caf::anon_send(actor(first), askers.back()->asks({Propose{{0, whole_shard}, command}}));
   }
-  ASSERT_TRUE(answers.wait_count(200));
-  const auto all = answers.all();
+  std::vector<Served> all;
+  for (const auto& asker : askers)
+    for (const auto& [number, answer] : asker->answers(1)) all.push_back(answer.served);
+  ASSERT_EQ(all.size(), 200u);
   EXPECT_GE(std::ranges::count(all, Served::done), 100);
   EXPECT_EQ(std::ranges::count(all, Served::unknown), 0);
   EXPECT_EQ(leader_but(first), second);

@@ -5,6 +5,7 @@
 
 #include <mutex>
 
+#include "tests/actors/asker.hpp"
 #include "tests/actors/fake_replica.hpp"
 
 namespace cairn::actors::test {
@@ -71,14 +72,45 @@ class RouterTest : public ActorTest {
   std::shared_ptr<Events<Answer>> propose(Bytes body = "command") { return ask(Propose{{0, 5}, std::move(body)}); }
   std::shared_ptr<Events<Answer>> read() { return ask(Ask{{0, 5}, "query", false, 7}); }
 
+  // Each call in the frame gets the same.
   void answer(const FakeNetwork::Sent& to, Served served, Bytes result = "done", std::uint64_t leader = 0) {
-    const auto frame = decode_call_frame(to.frame).value();
-    caf::anon_send(router_, AnswerReceived{to.to, frame.request, {std::move(result), served, 9, leader}});
+    AnswersReceived answers{to.to, {}};
+    for (const auto& call : calls(to)) answers.all.push_back({call.number, {result, served, 9, leader}});
+    caf::anon_send(router_, std::move(answers));
+  }
+  static std::vector<Call> calls(const FakeNetwork::Sent& sent) { return decode_calls(sent.frame).value(); }
+  static RelayRequests relayed(const std::shared_ptr<TestAsker>& asker, std::vector<ShardRequest> requests) {
+    return {asker->asks(std::move(requests)).all};
+  }
+  // Lets a held router go on, and waits for so many frames to the leader's node; one that is in doubt is asked of
+  // others, too.
+  std::vector<FakeNetwork::Sent> frames_to_leader(std::size_t count) {
+    let_go_.add(1);
+    std::vector<FakeNetwork::Sent> frames;
+    EXPECT_TRUE(network_->sent.wait([&](const auto& all) {
+      frames.clear();
+      for (const auto& frame : all)
+        if (frame.to == "b") frames.push_back(frame);
+      return frames.size() >= count;
+    }));
+    frames.resize(std::max(frames.size(), count));
+    return frames;
+  }
+  // The next frame keeps the router until it is let go on.
+  void hold_router() {
+    network_->carry = [this](const auto&) {
+      if (!held_.all().empty()) return;
+      held_.add(1);
+      let_go_.wait_count(1);
+    };
+    propose("first");
+    ASSERT_TRUE(held_.wait_count(1));
   }
 
   std::shared_ptr<Routes> routes_ = std::make_shared<Routes>();
   std::shared_ptr<FakeNetwork> network_ = std::make_shared<FakeNetwork>();
   std::shared_ptr<FakeShard> shard_ = std::make_shared<FakeShard>();
+  Events<int> held_, let_go_;
   ReplicaActor local_;
   RouterActor router_;
 };
@@ -89,8 +121,8 @@ TEST_F(RouterTest, AProposalGoesToTheLeaderOnAnotherNode) {
   const auto sent = network_->sent.all()[0];
   EXPECT_EQ(sent.to, "b");
   EXPECT_EQ(sent.channel, Channel::call);
-  const auto frame = decode_call_frame(sent.frame).value();
-  const auto& call = std::get<Propose>(frame.call);
+  ASSERT_EQ(calls(sent).size(), 1u);
+  const auto call = std::get<Propose>(calls(sent)[0].request);
   EXPECT_EQ(call.target.shard, 2u);
   EXPECT_EQ(call.target.slot, 5u);
   EXPECT_EQ(call.command, "command");
@@ -168,12 +200,135 @@ TEST_F(RouterTest, AReadIsHedgedWhenItsReplicaIsSilent) {
   const auto answers = read();
   ASSERT_TRUE(held->wait_count(1));
   ASSERT_TRUE(network_->sent.wait_count(1)) << "without any answer of the first";
-  const auto frame = decode_call_frame(network_->sent.all()[0].frame).value();
-  EXPECT_FALSE(std::get<Ask>(frame.call).linearizable);
-  EXPECT_EQ(std::get<Ask>(frame.call).floor, 7u);
+  const auto asked = calls(network_->sent.all()[0]);
+  ASSERT_EQ(asked.size(), 1u);
+  EXPECT_FALSE(std::get<Ask>(asked[0].request).linearizable);
+  EXPECT_EQ(std::get<Ask>(asked[0].request).floor, 7u);
   answer(network_->sent.all()[0], Served::done, "hedge");
   ASSERT_TRUE(answers->wait_count(1));
   EXPECT_EQ(answers->all()[0].result, "hedge");
+}
+
+TEST_F(RouterTest, CallsThatComeTogetherShareAFrame) {
+  hold_router();
+  // In the router's mailbox before it is let go on: one actor has sent them when its last one is seen to be there.
+  constexpr int count = 20;
+  const auto sent = std::make_shared<Events<int>>();
+  const auto answers = std::make_shared<Events<Answer>>();
+  const auto asks = [=](caf::event_based_actor* self, const RouterActor& to) {
+    for (int i = 0; i < count; ++i)
+      self->request(to, caf::infinite, Propose{{0, 5}, std::to_string(i)})
+          .then([=](const Answer& answer) { answers->add(answer); }, [](const caf::error&) {});
+    sent->add(1);
+  };
+  system_.spawn(asks, router_);
+  ASSERT_TRUE(sent->wait_count(1));
+  const auto frames = frames_to_leader(2);
+  const auto together = calls(frames[1]);
+  ASSERT_EQ(together.size(), count);
+  for (int i = 0; i < count; ++i) EXPECT_EQ(std::get<Propose>(together[i].request).command, std::to_string(i));
+  answer(frames[1], Served::done);
+  EXPECT_TRUE(answers->wait_count(count));
+}
+
+TEST_F(RouterTest, ALargeCallLeavesAtOnceBehindThoseBeforeIt) {
+  hold_router();
+  const auto sent = std::make_shared<Events<int>>();
+  const auto asks = [=](caf::event_based_actor* self, const RouterActor& to) {
+    for (const auto bytes : {std::size_t{10}, 2 * bulk_bytes, std::size_t{20}})
+      self->request(to, caf::infinite, Propose{{0, 5}, Bytes(bytes, 'x')})
+          .then([](const Answer&) {}, [](const caf::error&) {});
+    sent->add(1);
+  };
+  system_.spawn(asks, router_);
+  ASSERT_TRUE(sent->wait_count(1));
+  const auto frames = frames_to_leader(4);
+  for (std::size_t i = 1; i < 4; ++i) {
+    ASSERT_EQ(calls(frames[i]).size(), 1u) << i;
+    EXPECT_EQ(frames[i].channel, i == 2 ? Channel::call_bulk : Channel::call) << i;
+  }
+  EXPECT_EQ(std::get<Propose>(calls(frames[1])[0].request).command.size(), 10u);
+  EXPECT_EQ(std::get<Propose>(calls(frames[3])[0].request).command.size(), 20u);
+}
+
+TEST_F(RouterTest, AFrameThatCannotBeSentGoesElsewhereWithAllThatItHolds) {
+  hold_router();
+  const auto sent = std::make_shared<Events<int>>();
+  const auto answers = std::make_shared<Events<Answer>>();
+  const auto asks = [=](caf::event_based_actor* self, const RouterActor& to) {
+    for (int i = 0; i < 3; ++i)
+      self->request(to, caf::infinite, Ask{{0, 5}, "query", false, 7})
+          .then([=](const Answer& answer) { answers->add(answer); }, [](const caf::error&) {});
+    sent->add(1);
+  };
+  system_.spawn(asks, router_);
+  ASSERT_TRUE(sent->wait_count(1));
+  network_->cut("b");
+  let_go_.add(1);
+  ASSERT_TRUE(network_->refused.wait_count(1));
+  std::size_t reached = 0;
+  ASSERT_TRUE(network_->sent.wait([&](const auto& frames) {
+    reached = 0;
+    for (const auto& frame : frames)
+      if (frame.to == "c") reached += calls(frame).size();
+    return reached >= 3;
+  }));
+  for (const auto& frame : network_->sent.all())
+    if (frame.to == "c") answer(frame, Served::done);
+  EXPECT_TRUE(answers->wait_count(3));
+}
+
+TEST_F(RouterTest, WhatIsRelayedGoesToTheLeaderAndBack) {
+  const auto asker = std::make_shared<TestAsker>();
+  caf::anon_send(router_, relayed(asker, {Propose{{2, 5}, "one"}, Ask{{2, 5}, "two", false, 7}}));
+  const auto frames = frames_to_leader(1);
+  const auto called = calls(frames[0]);
+  ASSERT_EQ(called.size(), 2u);
+  EXPECT_FALSE(called[0].relay);
+  EXPECT_EQ(std::get<Propose>(called[0].request).command, "one");
+  EXPECT_EQ(std::get<Ask>(called[1].request).query, "two");
+  EXPECT_FALSE(std::get<Ask>(called[1].request).linearizable) << "as it was asked, if by the leader";
+  answer(frames[0], Served::done, "done");
+  const auto answers = asker->answers(2);
+  ASSERT_EQ(answers.size(), 2u);
+  for (const auto& [number, answer] : answers) {
+    EXPECT_EQ(answer.served, Served::done) << number;
+    EXPECT_EQ(answer.result, "done") << number;
+    EXPECT_EQ(answer.index, 9u) << number;
+  }
+  EXPECT_EQ(asker->groups.all().size(), 1u) << "in one frame";
+}
+
+TEST_F(RouterTest, WhatIsRelayedIsAnsweredByTheLeaderHere) {
+  shard_->raw = [](const Target&, bool) { return Answer{"here", Served::done, 3, 0}; };
+  start_local();
+  caf::anon_send(router_, ReplicaChanged{ShardId{2}, ReplicaId{1}, cluster::Role::leader, 4, ReplicaId{1}, true, 1});
+  const auto asker = std::make_shared<TestAsker>();
+  caf::anon_send(router_, relayed(asker, {Propose{{2, 5}, "one"}}));
+  const auto answers = asker->answers(1);
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(answers.at(1).result, "here");
+}
+
+TEST_F(RouterTest, WhatCannotBeRelayedIsRefusedAtOnce) {
+  cluster::RoutingOptions options;
+  options.max_requests = 1;
+  start(options);
+  const auto asker = std::make_shared<TestAsker>();
+  caf::anon_send(router_, relayed(asker, {Propose{{2, 5}, "one"}, Propose{{2, 5}, "two"}}));
+  EXPECT_EQ(asker->answers(1).at(2).served, Served::not_leader) << "too much waits here";
+  frames_to_leader(1);
+  caf::anon_send(router_, LinkChanged{"b", false, 0});
+  EXPECT_EQ(asker->answers(2).at(1).served, Served::unknown) << "it was sent";
+  const auto late = std::make_shared<TestAsker>();
+  caf::anon_send(router_, relayed(late, {Propose{{2, 5}, "three"}}));
+  EXPECT_EQ(late->answers(1).at(1).served, Served::not_leader) << "there is no link";
+  const auto last = std::make_shared<TestAsker>();
+  caf::anon_send(router_, LinkChanged{"b", true, 1});
+  caf::anon_send(router_, relayed(last, {Propose{{2, 5}, "four"}}));
+  frames_to_leader(2);
+  stop_router();
+  EXPECT_EQ(last->answers(1).at(1).served, Served::unknown) << "it ended";
 }
 
 TEST_F(RouterTest, WithoutALinkAnotherReplicaIsRead) {

@@ -41,11 +41,13 @@ RouterActor::behavior_type listening_router(RouterActor::pointer, std::shared_pt
   return {
       [](const Propose&) { return Answer{}; },
       [](const Ask&) { return Answer{}; },
-      [](const AnswerReceived&) {},
+      [](const AnswersReceived&) {},
+      [](const RelayRequests&) {},
       [](const LinkChanged&) {},
       [](const ReplicaChanged&) {},
       [heard](const LeaderHeard& message) { heard->add(message); },
       [](const MapChanged&) {},
+      [](const StepDue&) {},
       [](const TimerFired&) {},
   };
 }

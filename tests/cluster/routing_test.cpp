@@ -75,6 +75,16 @@ class RoutingTest : public testing::Test {
     routing_.tick(now_);
   }
   void link(const std::string& node, bool up) { routing_.link_changed(node, up, now_); }
+  // What is sent until something is to be relayed; all else is refused by who names `leader`.
+  SendAttempt relayed(std::uint64_t leader) {
+    for (const auto end = now_ + 2s; now_ < end; pass(1ms))
+      for (const auto& send : sends()) {
+        if (send.relay) return send;
+        answer(send, Outcome::not_leader, leader);
+      }
+    ADD_FAILURE() << "nothing is relayed";
+    return {};
+  }
 
   Instant now_{1'000'000};
   Routing routing_{"x", 1'000};
@@ -109,7 +119,7 @@ TEST_F(RoutingTest, WithoutAMapUntilTheDeadlineRequestsAreGivenUp) {
   EXPECT_TRUE(sends().empty());
   ASSERT_EQ(gave_up_.size(), 1u);
   EXPECT_EQ(gave_up_[0].request, request);
-  EXPECT_FALSE(gave_up_[0].moved);
+  EXPECT_EQ(gave_up_[0].why, GiveUpWhy::late);
   EXPECT_EQ(routing_.requests(), 0u);
 }
 
@@ -334,6 +344,168 @@ TEST_F(RoutingTest, TheLeaderIsAskedAtOnceWhenItsLinkIsBack) {
   for (const auto& send : all) EXPECT_EQ(send.node, "a");
 }
 
+TEST_F(RoutingTest, WithoutALinkToTheLeaderAnotherNodePassesRequestsOn) {
+  map(slots_of_three(2, 7));
+  link("b", false);
+  const auto first = propose(), second = propose();
+  const auto begun = now_;
+  const auto relay = relayed(2);
+  EXPECT_GE(now_ - begun, limits::relay_after) << "an election is over by then";
+  EXPECT_LT(now_ - begun, limits::relay_after + 300ms);
+  EXPECT_EQ(relay.request, first);
+  EXPECT_NE(relay.node, "b");
+  EXPECT_TRUE(sends().empty()) << "one finds the way for all";
+  EXPECT_EQ(answer(relay, Outcome::done), first);
+  const auto next = sent();
+  EXPECT_EQ(next.request, second);
+  EXPECT_EQ(next.node, relay.node);
+  EXPECT_TRUE(next.relay);
+  const auto third = propose();
+  const auto at_once = sent();
+  EXPECT_TRUE(at_once.relay);
+  EXPECT_EQ(at_once.node, relay.node);
+  EXPECT_EQ(answer(at_once, Outcome::done), third);
+  EXPECT_EQ(routing_.leader(ShardId{2}), ReplicaId{2}) << "who passes on does not lead";
+
+  link("b", true);
+  const auto direct = sent();
+  EXPECT_EQ(direct.request, second);
+  EXPECT_EQ(direct.node, "b");
+  EXPECT_FALSE(direct.relay);
+  EXPECT_EQ(answer(direct, Outcome::done), second);
+  EXPECT_EQ(routing_.deadline(), never);
+}
+
+TEST_F(RoutingTest, ANewLeaderThatThereIsALinkToNeedsNoRelay) {
+  map(slots_of_three(2, 7));
+  link("b", false);
+  const auto request = propose();
+  answer(relayed(2), Outcome::done);
+  propose();
+  EXPECT_TRUE(sent().relay);
+  leader(3, 8);
+  const auto direct = sent();
+  EXPECT_EQ(direct.node, "c");
+  EXPECT_FALSE(direct.relay);
+  EXPECT_NE(direct.request, request);
+  EXPECT_TRUE(answer(direct, Outcome::done));
+}
+
+TEST_F(RoutingTest, WhereOneCannotRelayAnotherIsAsked) {
+  map(slots_of_three(2, 7));
+  link("b", false);
+  const auto request = propose();
+  const auto first = relayed(2);
+  answer(first, Outcome::not_leader);
+  const auto second = relayed(2);
+  EXPECT_NE(second.node, first.node);
+  EXPECT_EQ(answer(second, Outcome::done), request);
+
+  // The way is lost later.
+  propose();
+  const auto lost = sent();
+  EXPECT_EQ(lost.node, second.node);
+  answer(lost, Outcome::not_leader);
+  auto again = relayed(2);
+  if (again.node == second.node) {  // it may be asked once more, before the others
+    answer(again, Outcome::not_leader);
+    again = relayed(2);
+  }
+  EXPECT_EQ(again.node, first.node);
+  EXPECT_TRUE(answer(again, Outcome::done));
+
+  // And one whose node is gone.
+  propose();
+  EXPECT_EQ(sent().node, first.node);
+  link(first.node, false);
+  EXPECT_EQ(relayed(2).node, second.node);
+}
+
+TEST_F(RoutingTest, ARelayThatIsSilentIsNotTheOnlyOneAsked) {
+  map(slots_of_three(2, 7));
+  link("b", false);
+  propose();
+  const auto first = relayed(2);
+  answer(first, Outcome::done);
+  propose();
+  EXPECT_EQ(sent().node, first.node);
+  const auto begun = now_;
+  auto another = relayed(2);
+  while (another.node == first.node) another = relayed(2);
+  EXPECT_LT(now_ - begun, 5 * limits::leader_doubt_after);
+  EXPECT_TRUE(answer(another, Outcome::done));
+  propose();
+  EXPECT_EQ(sent().node, another.node);
+}
+
+TEST_F(RoutingTest, ARelayIsForgottenWhenTheLinkIsBack) {
+  map(slots_of_three(2, 7));
+  link("b", false);
+  propose();
+  answer(relayed(2), Outcome::done);
+  link("b", true);
+  propose();
+  EXPECT_TRUE(answer(sent(), Outcome::done));
+  link("b", false);  // this time the node may be gone
+  propose();
+  for (const auto& send : sends()) EXPECT_FALSE(send.relay);
+  const auto begun = now_;
+  relayed(2);
+  EXPECT_GE(now_ - begun, limits::relay_after);
+}
+
+TEST_F(RoutingTest, ARelayedRequestIsForTheLeaderAlone) {
+  const auto begin_relayed = [&] { return routing_.begin({ShardId{2}, 5, true, 0, 10, true}, now_).value(); };
+  const auto gave_up = [&](std::uint64_t request, GiveUpWhy why) {
+    EXPECT_TRUE(sends().empty());
+    ASSERT_EQ(gave_up_.size(), 1u);
+    EXPECT_EQ(gave_up_[0].request, request);
+    EXPECT_EQ(gave_up_[0].why, why);
+    gave_up_.clear();
+  };
+  gave_up(begin_relayed(), GiveUpWhy::no_leader);  // the shard is not known
+  map(slots_of_three());
+  gave_up(begin_relayed(), GiveUpWhy::no_leader);
+  leader(2, 7);
+  auto request = begin_relayed();
+  auto send = sent();
+  EXPECT_EQ(send.node, "b");
+  EXPECT_FALSE(send.relay);
+  EXPECT_EQ(answer(send, Outcome::done), request);
+
+  // What has been sent may have taken effect.
+  request = begin_relayed();
+  sent();
+  link("b", false);
+  gave_up(request, GiveUpWhy::late);
+  pass(2s);
+  gave_up(begin_relayed(), GiveUpWhy::no_leader);
+
+  // Refused by who leads, as while it hands on, it is given up alone.
+  link("b", true);
+  request = begin_relayed();
+  for (auto to_it = sends(); gave_up_.empty() && now_ < Instant(20s); to_it = sends()) {
+    for (const auto& one : to_it) answer(one, Outcome::not_leader);
+    pass(1ms);
+  }
+  gave_up(request, GiveUpWhy::late);
+  request = begin_relayed();
+  send = sent();
+  EXPECT_EQ(send.node, "b") << "the leader is not forgotten by it";
+  EXPECT_EQ(answer(send, Outcome::done), request);
+
+  // It goes with the leader, but does not look for one.
+  leader(3, 8);
+  request = begin_relayed();
+  sent();
+  pass(5s);
+  EXPECT_TRUE(sends().empty()) << "who relayed it asks others, if it doubts";
+  leader(1, 9);
+  send = sent();
+  EXPECT_EQ(send.node, "a");
+  EXPECT_EQ(answer(send, Outcome::done), request);
+}
+
 TEST_F(RoutingTest, WhatCannotBeSentGoesElsewhere) {
   map(slots_of_three(1, 3));
   read();
@@ -533,7 +705,7 @@ TEST_F(RoutingTest, ARequestForASlotThatAnotherShardOwnsIsToldSo) {
   EXPECT_TRUE(sends().empty());
   ASSERT_EQ(gave_up_.size(), 1u);
   EXPECT_EQ(gave_up_[0].request, request);
-  EXPECT_TRUE(gave_up_[0].moved);
+  EXPECT_EQ(gave_up_[0].why, GiveUpWhy::moved);
 }
 
 TEST_F(RoutingTest, AnswersToUnknownNumbersOrOfOthersAreDropped) {
@@ -564,7 +736,8 @@ class RoutingWorld {
     routing_.set_map(std::make_shared<ClusterMap>(slots_of_three()), now_);
   }
 
-  void run() {
+  /// `but_the_leader`: in the end there is no link to it, only to others who have one.
+  void run(bool but_the_leader) {
     for (int step = 0; step < 3'000; ++step) {
       act();
       now_ += Duration(random_.below(3'000));
@@ -572,7 +745,7 @@ class RoutingWorld {
       routing_.tick(now_);
       take();
     }
-    heal();
+    heal(but_the_leader);
     const auto end = now_ + 2s;
     while (now_ < end && !started_.empty()) {
       now_ += 500us;
@@ -597,9 +770,12 @@ class RoutingWorld {
     const auto chance = random_.below(100);
     if (chance < 60) {
       const bool by_leader = random_.below(2) == 0;
+      const bool relayed = by_leader && random_.one_in(4);
       const auto id = routing_.begin(
-          {{}, static_cast<std::uint16_t>(random_.below(16'384)), by_leader, random_.below(index_ + 1), 1}, now_);
+          {{}, static_cast<std::uint16_t>(random_.below(16'384)), by_leader, random_.below(index_ + 1), 1, relayed},
+          now_);
       ASSERT_TRUE(id);
+      if (relayed) relayed_.insert(*id);
       started_[*id] = now_;
       if (by_leader) by_leader_.insert(*id);
       ++requests_;
@@ -617,13 +793,14 @@ class RoutingWorld {
     take();
   }
 
-  void heal() {
+  void heal(bool but_the_leader) {
     healed_ = true;
     ++term_;
     leader_ = 1 + random_.below(3);
     for (std::size_t i = 0; i < 3; ++i) {
       nodes_[i].frozen = false;
-      if (!nodes_[i].up) set_link(i, true);
+      const bool up = !but_the_leader || i + 1 != leader_;
+      if (nodes_[i].up != up) set_link(i, up);
     }
     take();
   }
@@ -640,12 +817,18 @@ class RoutingWorld {
     for (auto steps = routing_.take_steps(); !steps.empty(); steps = routing_.take_steps()) {
       for (const auto& step : steps) {
         if (const auto* gave_up = std::get_if<GiveUp>(&step)) {
-          EXPECT_GE(now_, started_.at(gave_up->request) + limits::route_timeout);
+          if (!relayed_.contains(gave_up->request)) {
+            EXPECT_GE(now_, started_.at(gave_up->request) + limits::route_timeout);
+          }
+          const bool never_sent = relayed_.contains(gave_up->request) && !sent_.contains(gave_up->request);
+          EXPECT_EQ(gave_up->why, never_sent ? GiveUpWhy::no_leader : GiveUpWhy::late);
           started_.erase(gave_up->request);
           continue;
         }
         const auto& send = std::get<SendAttempt>(step);
         ++sends_;
+        sent_.insert(send.request);
+        EXPECT_FALSE(send.relay && relayed_.contains(send.request)) << "it is relayed once";
         const auto& node = nodes_[index_of(send.node)];
         if (!node.up) {
           routing_.not_sent(send.attempt, true, now_);
@@ -676,7 +859,8 @@ class RoutingWorld {
   void reply(const SendAttempt& send, std::uint64_t replica) {
     ++index_;
     auto outcome = Outcome::done;
-    if (by_leader_.contains(send.request) && replica != leader_) outcome = Outcome::not_leader;
+    if (by_leader_.contains(send.request) && (send.relay ? !leader_ : replica != leader_))
+      outcome = Outcome::not_leader;
     if (!healed_ && random_.one_in(20)) outcome = random_.one_in(2) ? Outcome::behind : Outcome::lost;
     const auto hint = healed_ || random_.below(3) ? leader_ : random_.below(4);
     const auto answered = routing_.answered(send.attempt, send.node, outcome, ReplicaId{hint}, index_, now_);
@@ -705,14 +889,16 @@ class RoutingWorld {
   std::uint64_t leader_ = 1, term_ = 1, index_ = 0;
   std::size_t requests_ = 0, sends_ = 0;
   std::map<std::uint64_t, Instant> started_;
-  std::set<std::uint64_t> by_leader_;
+  std::set<std::uint64_t> by_leader_, relayed_, sent_;
   std::multimap<Instant, InFlight> in_flight_;
 };
 
 TEST(RoutingSeeds, EveryRequestEndsOnce) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    RoutingWorld(seed).run();
+    RoutingWorld(seed).run(false);
+    if (testing::Test::HasFailure()) return;
+    RoutingWorld(seed).run(true);
     if (testing::Test::HasFailure()) return;
   }
 }

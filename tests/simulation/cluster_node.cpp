@@ -28,6 +28,18 @@ cluster::Outcome outcome_of(Served served) {
   return cluster::Outcome::lost;
 }
 
+Served served(cluster::GiveUpWhy why) {
+  switch (why) {
+    case cluster::GiveUpWhy::late:
+      return Served::unknown;
+    case cluster::GiveUpWhy::moved:
+      return Served::not_here;
+    case cluster::GiveUpWhy::no_leader:
+      return Served::not_leader;
+  }
+  return Served::unknown;
+}
+
 }  // namespace
 
 ClusterNode::ClusterNode(ClusterWorld& world, std::string name, std::uint64_t data)
@@ -161,12 +173,13 @@ void ClusterNode::raft_received(ShardId shard, const cluster::Message& message) 
   if (auto* to = replica(shard)) to->receive(message);
 }
 
-void ClusterNode::call_received(const std::string& from, std::uint64_t attempt, ShardRequest request) {
+void ClusterNode::call_received(const std::string& from, std::uint64_t attempt, ShardRequest request, bool relay) {
   auto answer = [this, from, attempt](ShardAnswer answered) {
     (void)send(from, Channel::call, [attempt, by = name_, answered = std::move(answered)](ClusterNode& node) {
       node.answer_received(by, attempt, answered);
     });
   };
+  if (relay) return route(std::move(request), true, std::move(answer));
   if (auto* to = replica(request.shard)) return to->request(std::move(request), std::move(answer));
   answer({Served::not_here, {}, 0, {}});
 }
@@ -182,10 +195,11 @@ void ClusterNode::trace(const std::string& line) const { world_.trace(name_, lin
 
 // The router.
 
-void ClusterNode::route(ShardRequest request, AnswerTo answer) {
+void ClusterNode::route(ShardRequest request, bool relayed, AnswerTo answer) {
   if (!running()) return;
-  cluster::RoutedRequest routed{request.shard, request.slot, request.proposes || request.linearizable, request.floor,
-                                request.body.size()};
+  const bool by_leader = relayed || request.proposes || request.linearizable;
+  const cluster::RoutedRequest routed{request.shard, request.slot, by_leader, request.floor, request.body.size(),
+                                      relayed};
   const auto number = process_->routing.begin(routed, steady());
   if (!number) return answer({});
   process_->waiting.emplace(*number, Waiting{std::move(request), std::move(answer)});
@@ -224,7 +238,7 @@ void ClusterNode::routing_pump() {
         carry_out(*send);
       } else {
         const auto& gave_up = std::get<cluster::GiveUp>(step);
-        deliver(gave_up.request, {gave_up.moved ? Served::not_here : Served::unknown, {}, 0, {}});
+        deliver(gave_up.request, {served(gave_up.why), {}, 0, {}});
       }
     }
   }
@@ -246,8 +260,9 @@ void ClusterNode::carry_out(const cluster::SendAttempt& attempt) {
           " to " + attempt.node);
   if (attempt.node != name_) {
     const bool sent = send(attempt.node, Channel::call,
-                           [from = name_, number = attempt.attempt, request = std::move(request)](ClusterNode& node) {
-                             node.call_received(from, number, request);
+                           [from = name_, number = attempt.attempt, relay = attempt.relay,
+                            request = std::move(request)](ClusterNode& node) {
+                             node.call_received(from, number, request, relay);
                            });
     if (!sent) process_->routing.not_sent(attempt.attempt, true, steady());
     return;

@@ -69,12 +69,12 @@ class ClusterNode {
   // From other nodes.
   void raft_received(ShardId shard, const cluster::Message& message);
   void control_received(const std::string& from, const Bytes& frame);
-  void call_received(const std::string& from, std::uint64_t attempt, ShardRequest request);
+  void call_received(const std::string& from, std::uint64_t attempt, ShardRequest request, bool relay);
   void answer_received(const std::string& from, std::uint64_t attempt, ShardAnswer answer);
   void link_changed(const std::string& peer, bool up);
 
   /// Brings a request to its shard through failover, as the router.
-  void route(ShardRequest request, AnswerTo answer);
+  void route(ShardRequest request, AnswerTo answer) { route(std::move(request), false, std::move(answer)); }
 
   ClusterWorld& world() const { return world_; }
   const std::string& name() const { return name_; }
@@ -161,6 +161,7 @@ class ClusterNode {
   void ask_all();
 
   // The router (cluster_node.cpp).
+  void route(ShardRequest request, bool relayed, AnswerTo answer);
   void routing_pump();
   void carry_out(const cluster::SendAttempt& send);
   void deliver(std::uint64_t request, ShardAnswer answer);
