@@ -61,7 +61,8 @@ void append_answer(Writer& frame, std::uint64_t number, const Answer& answer);
 std::size_t size_in_frame(const ShardRequest& request);
 std::size_t size_in_frame(const Answer& answer);
 
-/// All: protocol if the bytes are not a whole frame, or of over max_calls_in_frame. Calls and answers are in the order in which they were appended.
+/// All: protocol if the bytes are not a whole frame, or one of over max_calls_in_frame. Calls and answers are in the
+/// order in which they were appended.
 Result<RaftFrame> decode_raft_frame(BytesView bytes);
 Result<std::vector<Call>> decode_calls(BytesView bytes);
 Result<std::vector<AnswersReceived::One>> decode_answers(BytesView bytes);

@@ -50,8 +50,8 @@ class RememberedRows {
 
 /// Gaps between keys of the store. Most of what is looked up in vain are names of new files, and those come many to a
 /// folder, often one name after the other. To learn a gap costs more than to look for one key: where few are met again,
-/// most lookups pass them by. Only the beginnings of keys are kept: who shares its own with an end of a gap is not known
-/// to lie in it.
+/// most lookups pass them by. Only the beginnings of keys are kept: one that shares its own with an end of a gap is not
+/// known to lie in it.
 class RememberedGaps {
  public:
   /// Whether the next lookup should ask hold(), and keep() what it finds. Changes from lookup to lookup.
