@@ -17,13 +17,12 @@ class PeersTest : public LinkTest {
  protected:
   // Node b has a replica of shard 2 that hands its requests to `remote_`; node a is a bare end of a link.
   PeersTest() {
-    remote_ = std::make_shared<std::function<void(const RemoteRequests&)>>();
-    const auto behave = [remote = remote_](ReplicaActor::pointer) {
+    const auto behave = [](ReplicaActor::pointer, std::shared_ptr<std::function<void(const RemoteRequests&)>> remote) {
       return replica_with([](const Propose&) { return Answer{}; }, [](const Ask&) { return Answer{}; },
                           [](const ChangeGroup&) {}, [](const GetReplica&) {},
                           [remote](const RemoteRequests& message) { (*remote)(message); });
     };
-    replica_ = system_.spawn(behave);
+    replica_ = system_.spawn(behave, remote_);
     routes_->set_replica(ShardId{2}, replica_);
     b_ = Peers::start(options("b"), routes_).value();
     a_ = start("a");
@@ -65,7 +64,8 @@ class PeersTest : public LinkTest {
   TestSystemConfig config_;
   caf::actor_system system_{config_};
   std::shared_ptr<Routes> routes_ = std::make_shared<Routes>();
-  std::shared_ptr<std::function<void(const RemoteRequests&)>> remote_;
+  std::shared_ptr<std::function<void(const RemoteRequests&)>> remote_ =
+      std::make_shared<std::function<void(const RemoteRequests&)>>();
   ReplicaActor replica_;
   std::shared_ptr<Peers> b_;
   End a_;
