@@ -2,15 +2,13 @@
 // looked up, and gaps in which there are none. One thread.
 #pragma once
 
-#include <endian.h>
-
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <vector>
 
+#include "storage/key_words.hpp"
 #include "storage/write_batch.hpp"
 
 namespace cairn::storage {
@@ -85,16 +83,8 @@ class RememberedGaps {
   }
 
  private:
-  /// The first bytes of a key as numbers, zeros behind a shorter one: where two differ, their keys have that order.
   using Start = std::array<std::uint64_t, 4>;
-  static Start start_of(BytesView key) {
-    std::array<char, sizeof(Start)> bytes{};
-    key.copy(bytes.data(), bytes.size());
-    Start start;
-    std::memcpy(start.data(), bytes.data(), bytes.size());
-    for (auto& word : start) word = be64toh(word);
-    return start;
-  }
+  static Start start_of(BytesView key) { return key_words<4>(key); }
 
   static constexpr Start last_start{~0ull, ~0ull, ~0ull, ~0ull};
   static constexpr std::size_t max_kept = 4'096;

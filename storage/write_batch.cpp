@@ -1,7 +1,5 @@
 #include "storage/write_batch.hpp"
 
-#include <endian.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -10,6 +8,7 @@
 
 #include "protocol/codec.hpp"
 #include "protocol/digest.hpp"
+#include "storage/key_words.hpp"
 
 namespace cairn::storage {
 namespace {
@@ -45,17 +44,6 @@ std::uint64_t word(const char* from, std::size_t size) {
 std::uint8_t tag_of(std::uint64_t hash) { return static_cast<std::uint8_t>(hash >> 57 | 0x80); }
 
 constexpr std::size_t aligned(std::size_t size) { return (size + alignment - 1) / alignment * alignment; }
-
-WriteBatch::Place place_of(const WriteBatch::Row& row) {
-  WriteBatch::Place place{{}, &row};
-  auto key = row.key();
-  for (auto& bytes : place.words) {
-    const auto size = std::min<std::size_t>(key.size(), sizeof bytes);
-    bytes = be64toh(word(key.data(), size));
-    key.remove_prefix(size);
-  }
-  return place;
-}
 
 }  // namespace
 
@@ -211,7 +199,10 @@ void WriteBatch::order() const {
   if (ordered_ == rows_.size()) return;
   Run fresh;
   fresh.reserve(rows_.size() - ordered_);
-  for (; ordered_ < rows_.size(); ++ordered_) fresh.push_back(place_of(*rows_[ordered_]));
+  for (; ordered_ < rows_.size(); ++ordered_) {
+    const auto* row = rows_[ordered_];
+    fresh.push_back({key_words<3>(row->key()), row});
+  }
   std::sort(fresh.begin(), fresh.end(), Before());
   while (!runs_.empty() && runs_.back()->size() < run_growth * fresh.size()) {
     Run both(runs_.back()->size() + fresh.size());
