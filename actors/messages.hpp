@@ -19,6 +19,7 @@
 #include "cluster/observed.hpp"
 #include "cluster/queries.hpp"
 #include "cluster/raft.hpp"
+#include "cluster/served.hpp"
 #include "protocol/model.hpp"
 #include "storage/block_store.hpp"
 #include "storage/shard_store.hpp"
@@ -41,16 +42,9 @@ struct Propose { Target target; Bytes command; };
 struct Ask { Target target; Bytes query; bool linearizable = false; std::uint64_t floor = 0; };
 using ShardRequest = std::variant<Propose, Ask>;
 
-/// How far a replica got with a request. Numbers travel between nodes: append only.
-enum class Served : std::uint8_t {
-  done = 0,        ///< `result` is the answer, which may be an Error
-  not_leader = 1,  ///< nothing was done; `leader` leads as far as is known (0: nobody)
-  not_here = 2,    ///< nothing was done: no such replica on this node, or its shard does not own the slot
-  behind = 3,      ///< nothing was done: the rows did not reach the floor in time
-  unknown = 4,     ///< the replica stopped or lost its office: what was proposed may take effect yet
-  busy = 5,        ///< nothing was done: too much waits in this node's router, which alone says so
-};
-/// `result` is the encoded CommandResult or QueryResult; `index` the log entry that it reflects.
+using cluster::Served;
+/// `result` is the encoded CommandResult or QueryResult, if it was done; `index` the log entry that it reflects;
+/// `leader` leads as far as is known (0: nobody), if not_leader.
 struct Answer {
   Bytes result;
   Served served = Served::done;

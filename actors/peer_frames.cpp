@@ -101,7 +101,7 @@ Result<std::vector<AnswersReceived::One>> decode_answers(BytesView bytes) {
     auto& [number, answer] = answers.emplace_back();
     number = in.varint();
     const auto served = in.u8();
-    if (served > static_cast<std::uint8_t>(Served::unknown)) in.fail();
+    if (served > static_cast<std::uint8_t>(Served::busy)) in.fail();
     answer.served = static_cast<Served>(served);
     answer.index = in.varint();
     answer.leader = in.varint();

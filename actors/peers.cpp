@@ -128,7 +128,9 @@ class LinkedPeers final : public Peers, public std::enable_shared_from_this<Link
 
   // Where much comes, links and actors had better work side by side.
   void caught_up() {
-    if (std::exchange(received_bytes_, 0) <= limits::link_inline_bytes)
+    const bool little = std::exchange(received_bytes_, 0) <= limits::link_inline_bytes;
+    const bool few = std::exchange(received_calls_, 0) <= limits::link_inline_calls;
+    if (little && few)
       runner_.run();
     else
       runner_.leave();
@@ -166,6 +168,7 @@ class LinkedPeers final : public Peers, public std::enable_shared_from_this<Link
   void call(const NodeName& from, BytesView frame) {
     auto calls = decode_calls(frame);
     if (!calls) return bad(from, calls.error());
+    received_calls_ += calls->size();
     auto& sink = askers_[from];
     if (!sink) sink = std::make_shared<AnswersTo>(weak_from_this(), from);
     std::map<std::uint32_t, std::vector<RemoteRequest>> by_shard;
@@ -177,14 +180,16 @@ class LinkedPeers final : public Peers, public std::enable_shared_from_this<Link
     }
     if (!to_relay.empty())
       hand(routes_->router(), RelayRequests{std::make_shared<std::vector<RemoteRequest>>(std::move(to_relay))});
+    bool refused = false;
     for (auto& [shard, requests] : by_shard) {
       if (const auto replica = routes_->replica(cluster::directory::ShardId{shard})) {
         hand(replica, RemoteRequests{std::make_shared<std::vector<RemoteRequest>>(std::move(requests))});
         continue;
       }
       for (auto& request : requests) request.asker.put(Answer{{}, Served::not_here, 0, 0});
-      sink->flush();
+      refused = true;
     }
+    if (refused) sink->flush();
   }
 
   void answer(const NodeName& from, BytesView frame) {
@@ -198,7 +203,9 @@ class LinkedPeers final : public Peers, public std::enable_shared_from_this<Link
   // The links' thread only:
   InlineRunner runner_;
   std::map<NodeName, std::shared_ptr<AnswerSink>> askers_;
-  std::size_t received_bytes_ = 0;  // since it caught up
+  // Since it caught up:
+  std::size_t received_bytes_ = 0;
+  std::size_t received_calls_ = 0;
 };
 
 // What the links call; it does not keep the peers alive.

@@ -107,9 +107,7 @@ void Replica::put_in_log(Propose& message, Responder answer) {
 }
 
 /// Nothing was done.
-void Replica::decline(Responder& to, Served served, cluster::ReplicaId leader) {
-  answers_.put(to, Answer{{}, served, 0, leader.value});
-}
+void Replica::decline(Responder& to, Served served, cluster::ReplicaId leader) { answers_.put(to, served, leader); }
 
 void Replica::look_elsewhere(Responder& answer) {
   decline(answer, Served::not_leader, raft_.leader());
@@ -313,8 +311,9 @@ void Replica::resign() {
 
 void Replica::end_waiting() {
   proposals_.give_up_all();
-  for (auto& early : std::exchange(early_, {})) early.answer(Served::not_here);
+  for (auto& early : std::exchange(early_, {})) answers_.put(early.answer, Served::not_here);
   reads_.give_up_all(Served::not_here);
+  answers_.flush();
 }
 
 void Replica::withdraw(const std::string& why) {

@@ -13,32 +13,38 @@ void TurnsAnswers::flush() {
   for (const auto& sink : std::exchange(sinks_, {})) sink->flush();
 }
 
-std::optional<WaitingProposal> WaitingProposals::take(const storage::LogEntry& entry, cluster::ReplicaId leader) {
+std::optional<WaitingProposal> WaitingProposals::take(const storage::LogEntry& entry, cluster::ReplicaId leader,
+                                                      TurnsAnswers& answers) {
   if (waiting_.empty() || waiting_.front().index != entry.index) return std::nullopt;
   auto proposal = std::move(waiting_.front());
   waiting_.pop_front();
   if (proposal.term == entry.term) return proposal;
-  proposal.answer(Served::not_leader, leader);
+  answers.put(proposal.answer, Served::not_leader, leader);
   return std::nullopt;
 }
 
 void WaitingProposals::refuse_from(std::uint64_t index, const Answer& answer) {
-  for (; !waiting_.empty() && waiting_.back().index >= index; waiting_.pop_back()) waiting_.back().answer(answer);
+  TurnsAnswers answers;
+  for (; !waiting_.empty() && waiting_.back().index >= index; waiting_.pop_back())
+    answers.put(waiting_.back().answer, answer);
 }
 
 void WaitingProposals::pass(std::uint64_t index) {
+  TurnsAnswers answers;
   for (; !waiting_.empty() && waiting_.front().index <= index; waiting_.pop_front())
-    waiting_.front().answer(Served::unknown);
+    answers.put(waiting_.front().answer, Served::unknown);
 }
 
 // A log that lost an entry lost all after it.
 void WaitingProposals::give_up_lost(const cluster::RaftLog& log) {
+  TurnsAnswers answers;
   for (; !waiting_.empty() && !log.matches(waiting_.back().index, waiting_.back().term); waiting_.pop_back())
-    waiting_.back().answer(Served::unknown);
+    answers.put(waiting_.back().answer, Served::unknown);
 }
 
 void WaitingProposals::give_up_all() {
-  for (auto& proposal : std::exchange(waiting_, {})) proposal.answer(Served::unknown);
+  TurnsAnswers answers;
+  for (auto& proposal : std::exchange(waiting_, {})) answers.put(proposal.answer, Served::unknown);
 }
 
 std::optional<WaitingReads::Read> WaitingReads::take_round(std::uint64_t number) {
@@ -60,9 +66,10 @@ std::vector<WaitingReads::Read> WaitingReads::take_floors(std::uint64_t applied)
 std::optional<std::chrono::milliseconds> WaitingReads::expire(std::chrono::milliseconds now,
                                                               cluster::ReplicaId leader) {
   std::optional<std::chrono::milliseconds> next;
+  TurnsAnswers answers;
   for (auto it = floors_.begin(); it != floors_.end();) {
     if (it->second.until <= now) {
-      it->second.read.answer(Served::behind, leader);
+      answers.put(it->second.read.answer, Served::behind, leader);
       it = floors_.erase(it);
       continue;
     }
@@ -73,8 +80,9 @@ std::optional<std::chrono::milliseconds> WaitingReads::expire(std::chrono::milli
 }
 
 void WaitingReads::give_up_all(Served served) {
-  for (auto& [number, read] : std::exchange(rounds_, {})) read.answer(served);
-  for (auto& [floor, waiting] : std::exchange(floors_, {})) waiting.read.answer(served);
+  TurnsAnswers answers;
+  for (auto& [number, read] : std::exchange(rounds_, {})) answers.put(read.answer, served);
+  for (auto& [floor, waiting] : std::exchange(floors_, {})) answers.put(waiting.read.answer, served);
 }
 
 }  // namespace cairn::actors

@@ -26,18 +26,11 @@ class Responder {
   explicit Responder(Promise promise) : to_(std::move(promise)) {}
   explicit Responder(RemoteAsker asker) : to_(std::move(asker)) {}
 
-  void operator()(Answer answer) {
-    if (const auto sink = put(std::move(answer))) sink->flush();
-  }
   /// The answer may wait until what is returned, if anything, is flushed.
   std::shared_ptr<AnswerSink> put(Answer answer) {
     if (auto* asker = std::get_if<RemoteAsker>(&to_)) return asker->put(std::move(answer));
     std::get<Promise>(to_).deliver(std::move(answer));
     return nullptr;
-  }
-  /// Nothing was done, or nothing is known of what was.
-  void operator()(Served served, cluster::ReplicaId leader = cluster::no_replica) {
-    (*this)(Answer{{}, served, 0, leader.value});
   }
 
  private:
@@ -53,6 +46,10 @@ class TurnsAnswers {
   ~TurnsAnswers() { flush(); }
 
   void put(Responder& to, Answer answer);
+  /// Nothing was done, or nothing is known of what was.
+  void put(Responder& to, Served served, cluster::ReplicaId leader = cluster::no_replica) {
+    put(to, Answer{{}, served, 0, leader.value});
+  }
   /// Before the turn ends.
   void flush();
 
@@ -76,7 +73,7 @@ class WaitingProposals {
 
   /// The proposal that became `entry`, which is committed; nothing if none did. Whose place another leader's
   /// entry took is told that nothing was done: it can never be committed.
-  std::optional<WaitingProposal> take(const storage::LogEntry& entry, cluster::ReplicaId leader);
+  std::optional<WaitingProposal> take(const storage::LogEntry& entry, cluster::ReplicaId leader, TurnsAnswers& answers);
   /// Those from `index` on are answered so.
   void refuse_from(std::uint64_t index, const Answer& answer);
   /// Entries up to `index` took effect without being applied here.

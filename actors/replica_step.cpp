@@ -118,8 +118,9 @@ void Replica::tell_room(const Error* full) {
 
 // Their places in the log will be used again, so that they are the last that wait.
 void Replica::refuse(const Error& error, const std::vector<std::uint64_t>& dropped) {
-  for (auto& early : std::exchange(early_, {})) early.answer(refusal(error));
+  for (auto& early : std::exchange(early_, {})) answers_.put(early.answer, refusal(error));
   if (!dropped.empty()) proposals_.refuse_from(dropped.front(), refusal(error));
+  answers_.flush();
 }
 
 void Replica::apply(const std::vector<storage::LogEntry>& entries) {
@@ -134,14 +135,15 @@ void Replica::apply(const std::vector<storage::LogEntry>& entries) {
   for (const auto& entry : entries) {
     rows_.apply_part(batch, entry.index - 1);
     bytes += entry.body.size();
-    auto own = proposals_.take(entry, raft_.leader());
+    auto own = proposals_.take(entry, raft_.leader(), answers_);
     if (entry.kind != static_cast<std::uint8_t>(EntryKindInLog::command)) continue;
     auto command = own ? Result(std::move(own->command)) : rows_.machine().decode(entry.body);
     auto effect = command ? rows_.machine().apply(**command, batch) : Result<cluster::Effect>(command.error());
     if (!effect) {
       if (effect.error().code == Errc::io) end_process("replica rows", effect.error());
-      if (own) own->answer(Served::unknown);
-      for (auto& [responder, answer] : answers) responder(Served::unknown);
+      if (own) answers_.put(own->answer, Served::unknown);
+      for (auto& [responder, answer] : answers) answers_.put(responder, Served::unknown);
+      answers_.flush();
       return withdraw("log entry " + std::to_string(entry.index) + ": " + effect.error().message);
     }
     if (tells && effect->changed.value) {
@@ -164,7 +166,7 @@ void Replica::answer_reads(const cluster::Ready& ready) {
   for (const auto& confirmed : ready.reads)
     if (auto read = reads_.take_round(confirmed.read)) answer(std::move(*read));
   for (const auto number : ready.failed_reads)
-    if (auto read = reads_.take_round(number)) read->answer(Served::not_leader, raft_.leader());
+    if (auto read = reads_.take_round(number)) answers_.put(read->answer, Served::not_leader, raft_.leader());
   if (!withdrawing_ && reads_.any_floor())
     for (auto& read : reads_.take_floors(rows_.applied())) answer(std::move(read));
   answers_.flush();

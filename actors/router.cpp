@@ -35,35 +35,6 @@ cluster::RoutedRequest routed(const Ask& call) {
           call.query.size()};
 }
 
-cluster::Outcome outcome_of(Served served) {
-  switch (served) {
-    case Served::done:
-      return cluster::Outcome::done;
-    case Served::not_leader:
-      return cluster::Outcome::not_leader;
-    case Served::not_here:
-      return cluster::Outcome::not_here;
-    case Served::behind:
-      return cluster::Outcome::behind;
-    case Served::unknown:
-    case Served::busy:
-      return cluster::Outcome::lost;
-  }
-  return cluster::Outcome::lost;
-}
-
-Served served(cluster::GiveUpWhy why) {
-  switch (why) {
-    case cluster::GiveUpWhy::late:
-      return Served::unknown;
-    case cluster::GiveUpWhy::moved:
-      return Served::not_here;
-    case cluster::GiveUpWhy::no_leader:
-      return Served::not_leader;
-  }
-  return Served::unknown;
-}
-
 class Router {
  public:
   Router(RouterActor::pointer self, std::string node, std::shared_ptr<Routes> routes,
@@ -79,7 +50,7 @@ class Router {
 
   // Who waits is told at once, instead of finding out by a timeout.
   ~Router() {
-    for (auto& [request, waiting] : waiting_) waiting.responder(Served::unknown);
+    for (auto& [request, waiting] : waiting_) answers_.put(waiting.responder, refusal(Served::unknown));
   }
 
   template <class Message>
@@ -103,7 +74,7 @@ class Router {
       if (const auto request = routing_.begin(what, steady_micros()))
         waiting_.emplace(*request, Waiting{std::move(call), std::move(responder)});
       else
-        answers_.put(responder, refusal(Served::not_leader));  // it may be relayed by another one
+        answers_.put(responder, refusal(Served::busy));
     }
     pump();
   }
@@ -142,7 +113,7 @@ class Router {
 
  private:
   void take(const std::string& from, std::uint64_t attempt, Answer answer) {
-    const auto request = routing_.answered(attempt, from, outcome_of(answer.served), cluster::ReplicaId{answer.leader},
+    const auto request = routing_.answered(attempt, from, answer.served, cluster::ReplicaId{answer.leader},
                                            answer.index, steady_micros());
     if (request) deliver(*request, std::move(answer));
   }
@@ -164,7 +135,7 @@ class Router {
           carry_out(*send);
         } else {
           const auto& gave_up = std::get<cluster::GiveUp>(step);
-          deliver(gave_up.request, refusal(served(gave_up.why)));
+          deliver(gave_up.request, refusal(gave_up.why));
         }
       }
     }
@@ -204,7 +175,7 @@ class Router {
     std::visit([&](auto& message) { message.target.shard = send.shard.value; }, call);
     const auto replica = routes_->replica(send.shard);
     if (!replica) {
-      (void)routing_.answered(send.attempt, node_, cluster::Outcome::not_here, cluster::no_replica, 0, steady_micros());
+      (void)routing_.answered(send.attempt, node_, Served::not_here, cluster::no_replica, 0, steady_micros());
       return;
     }
     const auto done = [this, attempt = send.attempt](Answer& answer) {

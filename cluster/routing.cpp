@@ -35,19 +35,21 @@ Routing::Routing(std::string self, std::uint64_t first_number, RoutingOptions op
 Result<std::uint64_t> Routing::begin(const RoutedRequest& what, Instant now) {
   const auto* owner = shard_of(what);
   const auto state = shards_.find(owner ? owner->id.value : 0);
-  if (requests_.size() >= options_.max_requests || bytes_ + what.bytes > options_.max_bytes ||
-      (state != shards_.end() && state->second.count >= options_.max_requests_per_shard))
+  const std::size_t share = what.relayed ? 2 : 1;  // half of the room is for this node's own
+  if (requests_.size() >= options_.max_requests / share || bytes_ + what.bytes > options_.max_bytes / share ||
+      (state != shards_.end() && state->second.count >= options_.max_requests_per_shard / share))
     return Error{Errc::busy, "too many requests to shards are waiting"};
   const auto id = ++last_request_;
   auto& request = requests_[id];
   request.what = what;
-  request.deadline = now + options_.timeout;
+  request.deadline =
+      now + (what.relayed ? std::min<Duration>(options_.timeout, limits::relay_timeout) : options_.timeout);
   bytes_ += what.bytes;
   advance(id, now);
   return id;
 }
 
-std::optional<std::uint64_t> Routing::answered(std::uint64_t number, std::string_view node, Outcome outcome,
+std::optional<std::uint64_t> Routing::answered(std::uint64_t number, std::string_view node, Served served,
                                                ReplicaId leader, std::uint64_t index, Instant now) {
   const auto of = attempts_.find(number);
   if (of == attempts_.end()) return std::nullopt;
@@ -55,7 +57,9 @@ std::optional<std::uint64_t> Routing::answered(std::uint64_t number, std::string
   auto& request = requests_.at(id);
   const auto attempt = *find(request, number);
   if (attempt.node != node) return std::nullopt;
-  if (outcome == Outcome::done) {
+  const bool nothing_done = served != Served::unknown && index == 0;
+  if (nothing_done) --request.in_doubt;
+  if (served == Served::done && !(nothing_done && request.what.by_leader && request.in_doubt > 0)) {
     const auto answered = remove(id);
     note_winner(answered, attempt, index, now);
     find_scout(answered.filed, now);
@@ -63,7 +67,12 @@ std::optional<std::uint64_t> Routing::answered(std::uint64_t number, std::string
   }
   drop_attempt(request, number);
   failed(request, now);
-  note_refusal(id, request, attempt, outcome, leader, now);
+  if (served != Served::done) {
+    note_refusal(id, request, attempt, served, leader, now);
+  } else if (request.out.empty()) {
+    give_up(id, Served::unknown, now);
+    return std::nullopt;
+  }
   advance(id, now);
   return std::nullopt;
 }
@@ -75,6 +84,7 @@ void Routing::not_sent(std::uint64_t number, bool no_link, Instant now) {
   auto& request = requests_.at(id);
   if (auto& node = nodes_[find(request, number)->node]; no_link && !node.down_since) node.down_since = now;
   drop_attempt(request, number);
+  --request.in_doubt;
   failed(request, now);
   advance(id, now);
 }
@@ -82,9 +92,12 @@ void Routing::not_sent(std::uint64_t number, bool no_link, Instant now) {
 void Routing::note_winner(const Request& request, const Attempt& winner, std::uint64_t index, Instant now) {
   auto& state = shards_[request.filed.value];
   if (winner.relay) {
-    if (!state.leader.value || !is_down(map_->node_of(state.leader).text()) || state.relay == winner.replica) return;
+    if (!state.leader.value || !is_down(map_->node_of(state.leader).text())) return;
+    // What is out by another relay is not sent again for a faster one.
+    const bool others_wait = !state.relay.value || is_down(map_->node_of(state.relay).text());
     state.relay = winner.replica;
-    return advance_leader_requests(request.filed, now);
+    if (others_wait) advance_leader_requests(request.filed, now);
+    return;
   }
   auto& reached = state.reached[winner.replica.value];
   reached = std::max(reached, index);
@@ -108,15 +121,15 @@ void Routing::note_winner(const Request& request, const Attempt& winner, std::ui
 
 // A refusal tells no more of the leader than was known when the attempt left, and who still follows an older one
 // must not make the others doubt a leader that was found since.
-void Routing::note_refusal(std::uint64_t id, const Request& request, const Attempt& attempt, Outcome outcome,
+void Routing::note_refusal(std::uint64_t id, const Request& request, const Attempt& attempt, Served served,
                            ReplicaId leader, Instant now) {
   if (!request.what.by_leader) return;
   auto& state = shards_[request.filed.value];
   if (attempt.term < state.term) return;
-  if (attempt.relay && state.relay == attempt.replica) state.relay = no_replica;
+  if (attempt.relay && state.relay == attempt.replica && served != Served::busy) state.relay = no_replica;
   const bool was_it = state.leader == attempt.replica && !attempt.relay;
   const bool open = !state.leader.value || was_it || state.scout == id || is_down(map_->node_of(state.leader).text());
-  const bool names_another = outcome == Outcome::not_leader && leader.value && leader != attempt.replica;
+  const bool names_another = served == Served::not_leader && leader.value && leader != attempt.replica;
   if (names_another && open && leader != state.leader) {
     set_leader(request.filed, state, leader, now);
   } else if (was_it && !names_another && !request.what.relayed) {  // which would not look for another
@@ -175,7 +188,7 @@ void Routing::heard_leader(directory::ShardId shard, ReplicaId leader, std::uint
     state.term = term;
     for (const auto id : state.for_leader)
       for (auto& attempt : requests_.at(id).out)
-        if (attempt.replica == leader) attempt.term = term;
+        if (attempt.replica == leader || attempt.relay) attempt.term = term;
     return;
   }
   state.term = term;
@@ -227,16 +240,17 @@ void Routing::advance(std::uint64_t id, Instant now) {
   const auto* shard = shard_of(request.what);
   const auto* owner = request.what.shard.value ? map_->shard_of(Slot{request.what.slot}) : nullptr;
   const bool moved = owner && owner->id != request.what.shard;
-  if (now >= request.deadline || moved) return give_up(id, moved ? GiveUpWhy::moved : GiveUpWhy::late, now);
+  if (now >= request.deadline || moved) return give_up(id, moved ? Served::not_here : Served::not_leader, now);
   file(id, request, shard ? shard->id : directory::ShardId{0});
-  if (!shard && request.what.relayed) return give_up(id, GiveUpWhy::no_leader, now);
+  if (!shard && request.what.relayed) return give_up(id, Served::not_leader, now);
   if (!shard) return wake_at(id, request, request.deadline);
   request.what.by_leader ? to_leader(id, request, *shard, now) : to_any(id, request, *shard, now);
 }
 
-void Routing::give_up(std::uint64_t id, GiveUpWhy why, Instant now) {
-  steps_.push_back(GiveUp{id, why});
-  find_scout(remove(id).filed, now);
+void Routing::give_up(std::uint64_t id, Served why, Instant now) {
+  const auto request = remove(id);
+  steps_.push_back(GiveUp{id, request.in_doubt > 0 ? Served::unknown : why});
+  find_scout(request.filed, now);
 }
 
 void Routing::to_leader(std::uint64_t id, Request& request, const directory::Shard& shard, Instant now) {
@@ -246,10 +260,8 @@ void Routing::to_leader(std::uint64_t id, Request& request, const directory::Sha
   if (to && !down) state.relay = no_replica;
   const bool relay = down && !request.what.relayed;
   if (relay) to = state.relay.value ? shard.find(state.relay) : nullptr;
-  const bool refused = request.out.empty() && request.failures >= limits::route_attempts_at_once;
-  if (request.what.relayed && (!to || down || refused))
-    return give_up(id, request.sent ? GiveUpWhy::late : GiveUpWhy::no_leader, now);
   if (!to || is_down(to->node.text())) {
+    if (request.what.relayed) return give_up(id, Served::not_leader, now);
     request.doubt_at = never;
     return look_for_leader(id, request, shard, now);
   }
@@ -263,6 +275,8 @@ void Routing::to_leader(std::uint64_t id, Request& request, const directory::Sha
     return look_for_leader(id, request, shard, now);
   if (state.scout == id) state.scout = 0;
   if (asked == request.out.end()) {
+    if (request.what.relayed && (request.in_doubt > 0 || has(request.tried, to->id)))
+      return give_up(id, Served::not_leader, now);
     if (now < request.not_before) return wake_at(id, request, request.not_before);
     request.tried.clear();
     send(id, request, shard, *to, relay, now);
@@ -279,12 +293,13 @@ void Routing::look_for_leader(std::uint64_t id, Request& request, const director
   // One at a time, so that a leader that is slow is not asked again by all of them.
   if (state.scout != id) return wake_at(id, request, doubts ? now + limits::leader_doubt_after : request.deadline);
   if (now < request.not_before) return wake_at(id, request, request.not_before);
-  const auto patience = doubts ? Duration(limits::leader_doubt_after) : Duration(limits::leader_search_patience);
+  const bool relays = request.relays && state.leader.value && is_long_down(map_->node_of(state.leader).text(), now);
+  // Who relays has nothing to say before the leader does, and refuses at once if it cannot.
+  const Duration patience = doubts || relays ? limits::leader_doubt_after : limits::leader_search_patience;
   if (!doubts && !request.out.empty() && now < request.out.back().sent + patience)
     return wake_at(id, request, request.out.back().sent + patience);
   if (const auto* voter = next_voter(id, request, shard)) {
-    const bool cut_off = state.leader.value && is_long_down(map_->node_of(state.leader).text(), now);
-    send(id, request, shard, *voter, cut_off && request.relays && voter->node.text() != self_, now);
+    send(id, request, shard, *voter, relays && voter->node.text() != self_, now);
     if (doubts) request.doubt_at = now + patience;
     return wake_at(id, request, now + patience);
   }
@@ -364,7 +379,7 @@ void Routing::send(std::uint64_t id, Request& request, const directory::Shard& s
                    bool relay, Instant now) {
   if (request.out.size() >= limits::max_route_attempts) drop_attempt(request, request.out.front().number);
   const auto number = next_attempt_++;
-  request.sent = true;
+  ++request.in_doubt;
   request.out.push_back({number, to.id, to.node.text(), shards_[shard.id.value].term, now, relay});
   request.tried.push_back(to.id);
   attempts_.emplace(number, id);

@@ -14,6 +14,7 @@
 
 #include "cluster/cluster_map.hpp"
 #include "cluster/node_faults.hpp"
+#include "cluster/served.hpp"
 #include "protocol/limits.hpp"
 
 namespace cairn::cluster {
@@ -36,11 +37,8 @@ struct RoutedRequest {
   bool by_leader = true;     ///< otherwise by any replica, once that has reached `floor`
   std::uint64_t floor = 0;
   std::size_t bytes = 0;
-  bool relayed = false;      ///< of another node's router, for the leader: asked soon, or given up
+  bool relayed = false;  ///< of another node's router, for the leader: asked once, or given up
 };
-
-/// What a replica said to an attempt; `lost`: it could not be sent, or it is not known what came of it.
-enum class Outcome : std::uint8_t { done, not_leader, not_here, behind, lost };
 
 /// Send the request to the shard's replica on `node`, under the number `attempt`; or with `relay` to that node's
 /// router, which reaches the leader.
@@ -51,14 +49,11 @@ struct SendAttempt {
   std::string node;
   bool relay = false;
 };
-enum class GiveUpWhy : std::uint8_t {
-  late,      ///< nobody answered by the deadline, or soon enough if it was relayed: what came of it is not known
-  moved,     ///< it names a shard and a slot that is another's now
-  no_leader  ///< it was relayed, and there is no link to a leader: nothing was done
-};
+/// `why`: unknown if it was sent, and may take effect yet; else not_here if it names a shard and a slot that is
+/// another's now, not_leader if there was no leader to be asked in time.
 struct GiveUp {
   std::uint64_t request = 0;
-  GiveUpWhy why = GiveUpWhy::late;
+  Served why = Served::unknown;
 };
 using RoutingStep = std::variant<SendAttempt, GiveUp>;
 
@@ -69,7 +64,7 @@ using RoutingStep = std::variant<SendAttempt, GiveUp>;
 ///
 /// While there is no link to the node of who leads, for longer than an election takes, the one request that looks for
 /// the leader asks, in turns, the voters themselves and the routers of their nodes to pass it on; the others follow by
-/// the one that did. A relayed request looks for nobody: without a leader, or refused by it, it is given up.
+/// the one that did. A relayed request looks for nobody, and follows nobody once it was sent: whose it is asks again.
 ///
 /// Requests for any replica go to the one on this node, else to one that depends on the slot. One that is not
 /// answered soon is asked of another replica, too, and the first answer counts; a node that was overtaken so is the
@@ -84,8 +79,9 @@ class Routing {
   Result<std::uint64_t> begin(const RoutedRequest& request, Instant now);
 
   /// `node` says this to an attempt. The request that is answered by it; nothing if it goes on, or the attempt is
-  /// of nobody who waits. `leader`: who leads as far as it knows (0: nobody); `index`: what it answered from.
-  std::optional<std::uint64_t> answered(std::uint64_t attempt, std::string_view node, Outcome outcome, ReplicaId leader,
+  /// of nobody who waits. `leader`: who leads as far as it knows (0: nobody); `index`: what it answered from. What the
+  /// leader answers from nothing is an error that kept it from beginning: no answer to whoever was asked before.
+  std::optional<std::uint64_t> answered(std::uint64_t attempt, std::string_view node, Served served, ReplicaId leader,
                                         std::uint64_t index, Instant now);
   /// The attempt could not be sent; `no_link`: nor could another one to the node.
   void not_sent(std::uint64_t attempt, bool no_link, Instant now);
@@ -125,8 +121,8 @@ class Routing {
     Instant not_before{0};
     Instant doubt_at = never;  // when the leader is in doubt that was asked
     std::uint32_t failures = 0;
-    bool sent = false;    // to anybody, ever
-    bool relays = false;  // this time round, to those whom it asks for the leader
+    std::uint32_t in_doubt = 0;  // how often it was sent, but for where nothing was done
+    bool relays = false;         // this time round, to those whom it asks for the leader
     std::vector<Attempt> out;
     std::vector<ReplicaId> tried;  // in this round
   };
@@ -155,7 +151,7 @@ class Routing {
   template <class Choose>
   void advance_if(Choose choose, Instant now);
   void advance_leader_requests(directory::ShardId shard, Instant now);
-  void give_up(std::uint64_t id, GiveUpWhy why, Instant now);
+  void give_up(std::uint64_t id, Served why, Instant now);
   void to_leader(std::uint64_t id, Request& request, const directory::Shard& shard, Instant now);
   void look_for_leader(std::uint64_t id, Request& request, const directory::Shard& shard, Instant now);
   void to_any(std::uint64_t id, Request& request, const directory::Shard& shard, Instant now);
@@ -170,7 +166,7 @@ class Routing {
   void wake_at(std::uint64_t id, Request& request, Instant at);
 
   void note_winner(const Request& request, const Attempt& winner, std::uint64_t index, Instant now);
-  void note_refusal(std::uint64_t id, const Request& request, const Attempt& attempt, Outcome outcome, ReplicaId leader,
+  void note_refusal(std::uint64_t id, const Request& request, const Attempt& attempt, Served served, ReplicaId leader,
                     Instant now);
   void set_leader(directory::ShardId shard, ShardState& state, ReplicaId leader, Instant now);
   bool is_asked(const Request& request, ReplicaId replica) const;

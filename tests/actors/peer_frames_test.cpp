@@ -91,7 +91,7 @@ TEST(PeerFrames, WhatMakesNoSenseIsRefused) {
   EXPECT_FALSE(decode_calls(Bytes("\x07\x02\x02\x00\x05\x02\x00\x00", 8))) << "a flag is 0 or 1";
   EXPECT_FALSE(decode_calls(Bytes("\x07\x01\xff\xff\xff\xff\x7f\x00\x05\x00", 10))) << "a shard has 32 bits";
   EXPECT_FALSE(decode_calls(Bytes("\x07\x01\x02\x00\x05\xff\xff\xff\xff\x0f", 10))) << "longer than the frame";
-  EXPECT_FALSE(decode_answers(Bytes("\x07\x05\x00\x00\x00", 5))) << "only a router says that it is busy";
+  EXPECT_FALSE(decode_answers(Bytes("\x07\x06\x00\x00\x00", 5))) << "no way to be served";
 }
 
 TEST(PeerFrames, OfTooManyCallsAreRefused) {

@@ -39,9 +39,10 @@ class PeersTest : public LinkTest {
     system_.await_all_actors_done();
   }
 
-  void call(std::uint64_t count, std::uint32_t shard, bool relay = false) {
+  void call(std::uint64_t count, std::uint32_t shard, bool relay = false, std::uint64_t first = 1) {
     Writer frame;
-    for (std::uint64_t i = 1; i <= count; ++i) append_call(frame, i, Propose{{}, "command"}, ShardId{shard}, relay);
+    for (std::uint64_t i = 0; i < count; ++i)
+      append_call(frame, first + i, Propose{{}, "command"}, ShardId{shard}, relay);
     ASSERT_TRUE(a_.links->send("b", static_cast<std::uint8_t>(Channel::call), frame.take()));
   }
   // Waits for so many answers; by number.
@@ -121,6 +122,24 @@ TEST_F(PeersTest, AShardThatIsNotHereIsToldSo) {
   call(3, 7);
   for (const auto& [number, answer] : answers(3)) EXPECT_EQ(answer.served, Served::not_here) << number;
   EXPECT_EQ(a_.seen->frames.all().size(), 1u);
+}
+
+TEST_F(PeersTest, TheLinksReadOnWhileManyCallsAreAnswered) {
+  Events<int> begun, let_go;
+  *remote_ = [&](const RemoteRequests& message) {
+    begun.add(1);
+    let_go.wait_count(1);
+    std::shared_ptr<AnswerSink> sink;
+    for (auto& [request, asker] : *message.all) sink = asker.put({"done", Served::done, 5, 0});
+    sink->flush();
+  };
+  constexpr auto many = limits::link_inline_calls + 1;
+  call(many, 2);
+  ASSERT_TRUE(begun.wait_count(1));
+  call(1, 7, false, many + 1);
+  EXPECT_EQ(answers(1).at(many + 1).served, Served::not_here);
+  let_go.add(1);
+  answers(many + 1);
 }
 
 TEST_F(PeersTest, WithoutARouterNothingIsRelayed) {

@@ -62,9 +62,19 @@ class RoutingTest : public testing::Test {
     EXPECT_EQ(all.size(), 1u);
     return all.empty() ? SendAttempt{} : all[0];
   }
-  std::optional<std::uint64_t> answer(const SendAttempt& to, Outcome outcome, std::uint64_t leader = 0,
-                                      std::uint64_t index = 0) {
-    return routing_.answered(to.attempt, to.node, outcome, ReplicaId{leader}, index, now_);
+  std::optional<std::uint64_t> answer(const SendAttempt& to, Served served, std::uint64_t leader = 0,
+                                      std::uint64_t index = 1) {
+    return routing_.answered(to.attempt, to.node, served, ReplicaId{leader}, served == Served::done ? index : 0, now_);
+  }
+  // With an error that keeps who leads from beginning.
+  std::optional<std::uint64_t> refuse(const SendAttempt& to) { return answer(to, Served::done, 0, 0); }
+  // The one request that was given up.
+  void gave_up(std::uint64_t request, Served why) {
+    EXPECT_TRUE(sends().empty());
+    ASSERT_EQ(gave_up_.size(), 1u);
+    EXPECT_EQ(gave_up_[0].request, request);
+    EXPECT_EQ(gave_up_[0].why, why);
+    gave_up_.clear();
   }
   void pass(Duration time) {
     const auto end = now_ + time;
@@ -81,7 +91,7 @@ class RoutingTest : public testing::Test {
     for (const auto end = now_ + 2s; now_ < end; pass(1ms))
       for (const auto& send : sends()) {
         if (send.relay) return send;
-        answer(send, Outcome::not_leader, leader);
+        answer(send, Served::not_leader, leader);
       }
     ADD_FAILURE() << "nothing is relayed";
     return {};

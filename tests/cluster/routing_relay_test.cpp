@@ -1,10 +1,16 @@
 // How requests reach a leader that there is no link to.
+#include <map>
+
 #include "tests/cluster/routing_fixture.hpp"
 
 namespace cairn::cluster {
 namespace {
 
-using RoutingRelayTest = RoutingTest;
+class RoutingRelayTest : public RoutingTest {
+ protected:
+  // For another node's router.
+  std::uint64_t begin_relayed() { return routing_.begin({ShardId{2}, 5, true, 0, 10, true}, now_).value(); }
+};
 
 TEST_F(RoutingRelayTest, WithoutALinkToTheLeaderAnotherNodePassesRequestsOn) {
   map(slots_of_three(2, 7));
@@ -17,7 +23,7 @@ TEST_F(RoutingRelayTest, WithoutALinkToTheLeaderAnotherNodePassesRequestsOn) {
   EXPECT_EQ(relay.request, first);
   EXPECT_NE(relay.node, "b");
   EXPECT_TRUE(sends().empty()) << "one finds the way for all";
-  EXPECT_EQ(answer(relay, Outcome::done), first);
+  EXPECT_EQ(answer(relay, Served::done), first);
   const auto next = sent();
   EXPECT_EQ(next.request, second);
   EXPECT_EQ(next.node, relay.node);
@@ -26,7 +32,7 @@ TEST_F(RoutingRelayTest, WithoutALinkToTheLeaderAnotherNodePassesRequestsOn) {
   const auto at_once = sent();
   EXPECT_TRUE(at_once.relay);
   EXPECT_EQ(at_once.node, relay.node);
-  EXPECT_EQ(answer(at_once, Outcome::done), third);
+  EXPECT_EQ(answer(at_once, Served::done), third);
   EXPECT_EQ(routing_.leader(ShardId{2}), ReplicaId{2}) << "who passes on does not lead";
 
   link("b", true);
@@ -34,7 +40,7 @@ TEST_F(RoutingRelayTest, WithoutALinkToTheLeaderAnotherNodePassesRequestsOn) {
   EXPECT_EQ(direct.request, second);
   EXPECT_EQ(direct.node, "b");
   EXPECT_FALSE(direct.relay);
-  EXPECT_EQ(answer(direct, Outcome::done), second);
+  EXPECT_EQ(answer(direct, Served::done), second);
   EXPECT_EQ(routing_.deadline(), never);
 }
 
@@ -42,7 +48,7 @@ TEST_F(RoutingRelayTest, ANewLeaderThatThereIsALinkToNeedsNoRelay) {
   map(slots_of_three(2, 7));
   link("b", false);
   const auto request = propose();
-  answer(relayed(2), Outcome::done);
+  answer(relayed(2), Served::done);
   propose();
   EXPECT_TRUE(sent().relay);
   leader(3, 8);
@@ -50,7 +56,7 @@ TEST_F(RoutingRelayTest, ANewLeaderThatThereIsALinkToNeedsNoRelay) {
   EXPECT_EQ(direct.node, "c");
   EXPECT_FALSE(direct.relay);
   EXPECT_NE(direct.request, request);
-  EXPECT_TRUE(answer(direct, Outcome::done));
+  EXPECT_TRUE(answer(direct, Served::done));
 }
 
 TEST_F(RoutingRelayTest, WhereOneCannotRelayAnotherIsAsked) {
@@ -58,29 +64,35 @@ TEST_F(RoutingRelayTest, WhereOneCannotRelayAnotherIsAsked) {
   link("b", false);
   const auto request = propose();
   const auto first = relayed(2);
-  answer(first, Outcome::not_leader);
+  answer(first, Served::not_leader);
   const auto second = relayed(2);
   EXPECT_NE(second.node, first.node);
-  EXPECT_EQ(answer(second, Outcome::done), request);
+  EXPECT_EQ(answer(second, Served::done), request);
 
   // The way is lost later.
   propose();
   const auto lost = sent();
   EXPECT_EQ(lost.node, second.node);
-  answer(lost, Outcome::not_leader);
+  answer(lost, Served::not_leader);
   auto again = relayed(2);
   if (again.node == second.node) {  // it may be asked once more, before the others
-    answer(again, Outcome::not_leader);
+    answer(again, Served::not_leader);
     again = relayed(2);
   }
   EXPECT_EQ(again.node, first.node);
-  EXPECT_TRUE(answer(again, Outcome::done));
+  EXPECT_TRUE(answer(again, Served::done));
 
   // And one whose node is gone.
   propose();
-  EXPECT_EQ(sent().node, first.node);
+  const auto follower = propose();
+  EXPECT_EQ(sends().size(), 2u);
   link(first.node, false);
-  EXPECT_EQ(relayed(2).node, second.node);
+  again = relayed(2);
+  EXPECT_EQ(again.node, second.node);
+  EXPECT_TRUE(answer(again, Served::done));
+  again = sent();
+  EXPECT_EQ(again.request, follower);
+  EXPECT_EQ(again.node, second.node);
 }
 
 TEST_F(RoutingRelayTest, ARelayThatIsSilentIsNotTheOnlyOneAsked) {
@@ -88,14 +100,14 @@ TEST_F(RoutingRelayTest, ARelayThatIsSilentIsNotTheOnlyOneAsked) {
   link("b", false);
   propose();
   const auto first = relayed(2);
-  answer(first, Outcome::done);
+  answer(first, Served::done);
   propose();
   EXPECT_EQ(sent().node, first.node);
   const auto begun = now_;
   auto another = relayed(2);
   while (another.node == first.node) another = relayed(2);
   EXPECT_LT(now_ - begun, 5 * limits::leader_doubt_after);
-  EXPECT_TRUE(answer(another, Outcome::done));
+  EXPECT_TRUE(answer(another, Served::done));
   propose();
   EXPECT_EQ(sent().node, another.node);
 }
@@ -104,10 +116,10 @@ TEST_F(RoutingRelayTest, ARelayIsForgottenWhenTheLinkIsBack) {
   map(slots_of_three(2, 7));
   link("b", false);
   propose();
-  answer(relayed(2), Outcome::done);
+  answer(relayed(2), Served::done);
   link("b", true);
   propose();
-  EXPECT_TRUE(answer(sent(), Outcome::done));
+  EXPECT_TRUE(answer(sent(), Served::done));
   link("b", false);  // this time the node may be gone
   propose();
   for (const auto& send : sends()) EXPECT_FALSE(send.relay);
@@ -117,55 +129,144 @@ TEST_F(RoutingRelayTest, ARelayIsForgottenWhenTheLinkIsBack) {
 }
 
 TEST_F(RoutingRelayTest, ARelayedRequestIsForTheLeaderAlone) {
-  const auto begin_relayed = [&] { return routing_.begin({ShardId{2}, 5, true, 0, 10, true}, now_).value(); };
-  const auto gave_up = [&](std::uint64_t request, GiveUpWhy why) {
-    EXPECT_TRUE(sends().empty());
-    ASSERT_EQ(gave_up_.size(), 1u);
-    EXPECT_EQ(gave_up_[0].request, request);
-    EXPECT_EQ(gave_up_[0].why, why);
-    gave_up_.clear();
-  };
-  gave_up(begin_relayed(), GiveUpWhy::no_leader);  // the shard is not known
+  gave_up(begin_relayed(), Served::not_leader);  // the shard is not known
   map(slots_of_three());
-  gave_up(begin_relayed(), GiveUpWhy::no_leader);
+  gave_up(begin_relayed(), Served::not_leader);
   leader(2, 7);
   auto request = begin_relayed();
   auto send = sent();
   EXPECT_EQ(send.node, "b");
   EXPECT_FALSE(send.relay);
-  EXPECT_EQ(answer(send, Outcome::done), request);
+  EXPECT_EQ(answer(send, Served::done), request);
 
   // What has been sent may have taken effect.
   request = begin_relayed();
   sent();
   link("b", false);
-  gave_up(request, GiveUpWhy::late);
+  gave_up(request, Served::unknown);
   pass(2s);
-  gave_up(begin_relayed(), GiveUpWhy::no_leader);
+  gave_up(begin_relayed(), Served::not_leader);
 
   // Refused by who leads, as while it hands on, it is given up alone.
   link("b", true);
   request = begin_relayed();
-  for (auto to_it = sends(); gave_up_.empty() && now_ < Instant(20s); to_it = sends()) {
-    for (const auto& one : to_it) answer(one, Outcome::not_leader);
-    pass(1ms);
-  }
-  gave_up(request, GiveUpWhy::late);
+  answer(sent(), Served::not_leader);
+  gave_up(request, Served::not_leader);
   request = begin_relayed();
   send = sent();
   EXPECT_EQ(send.node, "b") << "the leader is not forgotten by it";
-  EXPECT_EQ(answer(send, Outcome::done), request);
+  EXPECT_EQ(answer(send, Served::done), request);
 
-  // It goes with the leader, but does not look for one.
-  leader(3, 8);
+  // It goes where it is told to, if nothing was done.
+  request = begin_relayed();
+  answer(sent(), Served::not_leader, 3);
+  send = sent();
+  EXPECT_EQ(send.node, "c");
+  pass(limits::relay_timeout / 2);
+  EXPECT_TRUE(sends().empty()) << "whose it is asks others, if it doubts";
+
+  // What may take effect does not go on to a new leader.
+  leader(1, 9);
+  gave_up(request, Served::unknown);
   request = begin_relayed();
   sent();
-  pass(5s);
-  EXPECT_TRUE(sends().empty()) << "who relayed it asks others, if it doubts";
-  leader(1, 9);
-  send = sent();
-  EXPECT_EQ(send.node, "a");
-  EXPECT_EQ(answer(send, Outcome::done), request);
+  pass(limits::relay_timeout);
+  gave_up(request, Served::unknown);
+  request = begin_relayed();
+  sent();
+  map({});
+  gave_up(request, Served::unknown);
+}
+
+TEST_F(RoutingRelayTest, ASlowAnswerByARelayIsWaitedFor) {
+  map(slots_of_three(2, 7));
+  link("b", false);
+  const auto request = propose();
+  std::multimap<Instant, SendAttempt> relays;
+  std::size_t sent = 0;
+  std::optional<std::uint64_t> done;
+  for (const auto end = now_ + 20s; now_ < end && !done; pass(1ms)) {
+    for (const auto& send : sends()) {
+      ++sent;
+      if (!send.relay) {
+        answer(send, Served::not_leader, 2);
+      } else {
+        relays.emplace(now_ + 2500ms, send);
+      }
+    }
+    while (!done && !relays.empty() && relays.begin()->first <= now_) {
+      done = answer(relays.begin()->second, Served::done);
+      relays.erase(relays.begin());
+    }
+  }
+  EXPECT_EQ(done, request);
+  EXPECT_LT(sent, 30u);
+}
+
+TEST_F(RoutingRelayTest, AFasterRelayIsForWhatComesLater) {
+  map(slots_of_three(2, 7));
+  link("b", false);
+  propose();
+  const auto first = relayed(2);
+  answer(first, Served::done);
+  for (int i = 0; i < 100; ++i) propose();
+  const auto out = sends();
+  ASSERT_EQ(out.size(), 100u);
+  auto another = relayed(2);  // one doubts it
+  while (another.node == first.node) another = relayed(2);
+  EXPECT_TRUE(answer(another, Served::done));
+  EXPECT_LE(sends().size(), 1u) << "the others are out";
+  propose();
+  EXPECT_EQ(sent().node, another.node);
+  for (std::size_t i = 1; i < out.size(); ++i) EXPECT_TRUE(answer(out[i], Served::done)) << i;
+}
+
+TEST_F(RoutingRelayTest, ARelayThatIsBusyRemainsIt) {
+  map(slots_of_three(2, 7));
+  link("b", false);
+  propose();
+  const auto first = relayed(2);
+  answer(first, Served::done);
+  const auto request = propose();
+  const auto refused = sent();
+  answer(refused, Served::busy);
+  propose();
+  const auto all = sends();
+  ASSERT_EQ(all.size(), 2u);
+  for (const auto& send : all) {
+    EXPECT_TRUE(send.relay);
+    EXPECT_EQ(send.node, first.node);
+  }
+  EXPECT_EQ(answer(all[0], Served::done), request);
+}
+
+TEST_F(RoutingRelayTest, TheTermOfARelaysLeaderMayBecomeKnownLater) {
+  map(slots_of_three());
+  propose();
+  answer(sent(), Served::not_leader, 2);
+  EXPECT_TRUE(answer(sent(), Served::done));
+  link("b", false);
+  propose();
+  answer(relayed(2), Served::done);
+  const auto request = propose();
+  const auto relay = sent();
+  EXPECT_TRUE(relay.relay);
+  map(slots_of_three(2, 7));
+  EXPECT_TRUE(sends().empty()) << "it is out";
+  EXPECT_EQ(answer(relay, Served::done), request);
+}
+
+TEST_F(RoutingRelayTest, HalfOfTheRoomIsForTheNodesOwn) {
+  RoutingOptions options;
+  options.max_requests = 100;
+  options.max_requests_per_shard = 40;
+  Routing routing("x", 1, options);
+  routing.set_map(std::make_shared<ClusterMap>(slots_of_three(2, 7)), now_);
+  const RoutedRequest own{ShardId{2}, 5, true, 0, 10}, relayed{ShardId{2}, 5, true, 0, 10, true};
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(routing.begin(relayed, now_)) << i;
+  EXPECT_EQ(routing.begin(relayed, now_).error().code, Errc::busy);
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(routing.begin(own, now_)) << i;
+  EXPECT_EQ(routing.begin(own, now_).error().code, Errc::busy);
 }
 
 }  // namespace

@@ -97,12 +97,17 @@ class RoutingWorld {
     for (auto steps = routing_.take_steps(); !steps.empty(); steps = routing_.take_steps()) {
       for (const auto& step : steps) {
         if (const auto* gave_up = std::get_if<GiveUp>(&step)) {
-          if (!relayed_.contains(gave_up->request)) {
-            EXPECT_GE(now_, started_.at(gave_up->request) + limits::route_timeout);
+          const auto id = gave_up->request;
+          if (!relayed_.contains(id) && !refused_.contains(id)) {
+            EXPECT_GE(now_, started_.at(id) + limits::route_timeout);
           }
-          const bool never_sent = relayed_.contains(gave_up->request) && !sent_.contains(gave_up->request);
-          EXPECT_EQ(gave_up->why, never_sent ? GiveUpWhy::no_leader : GiveUpWhy::late);
-          started_.erase(gave_up->request);
+          if (gave_up->why != Served::unknown) {
+            EXPECT_EQ(in_doubt_[id], 0u) << "it may take effect yet";
+          }
+          if (!sent_.contains(id)) {
+            EXPECT_EQ(gave_up->why, Served::not_leader);
+          }
+          started_.erase(id);
           continue;
         }
         const auto& send = std::get<SendAttempt>(step);
@@ -113,6 +118,7 @@ class RoutingWorld {
         if (!node.up) {
           routing_.not_sent(send.attempt, true, now_);
         } else {
+          ++in_doubt_[send.request];
           in_flight_.emplace(now_ + Duration(100 + random_.below(5'000)), InFlight{send, node.link});
         }
       }
@@ -138,14 +144,21 @@ class RoutingWorld {
 
   void reply(const SendAttempt& send, std::uint64_t replica) {
     ++index_;
-    auto outcome = Outcome::done;
-    if (by_leader_.contains(send.request) && (send.relay ? !leader_ : replica != leader_))
-      outcome = Outcome::not_leader;
-    if (!healed_ && random_.one_in(20)) outcome = random_.one_in(2) ? Outcome::behind : Outcome::lost;
+    auto served = Served::done;
+    if (by_leader_.contains(send.request) && (send.relay ? !leader_ : replica != leader_)) served = Served::not_leader;
+    if (!healed_ && random_.one_in(20)) served = random_.one_in(2) ? Served::behind : Served::unknown;
+    const bool refused = !healed_ && served == Served::done && by_leader_.contains(send.request) && random_.one_in(20);
+    const bool nothing_done = refused || (served != Served::done && served != Served::unknown);
+    if (nothing_done) --in_doubt_[send.request];
+    if (refused) refused_.insert(send.request);
     const auto hint = healed_ || random_.below(3) ? leader_ : random_.below(4);
-    const auto answered = routing_.answered(send.attempt, send.node, outcome, ReplicaId{hint}, index_, now_);
+    const auto answered =
+        routing_.answered(send.attempt, send.node, served, ReplicaId{hint}, nothing_done ? 0 : index_, now_);
     if (!answered) return;
-    EXPECT_EQ(outcome, Outcome::done);
+    if (refused) {
+      EXPECT_EQ(in_doubt_[send.request], 0u) << "it may take effect yet";
+    }
+    EXPECT_EQ(served, Served::done);
     EXPECT_EQ(*answered, send.request);
     EXPECT_EQ(started_.erase(*answered), 1u) << "answered twice";
   }
@@ -170,6 +183,8 @@ class RoutingWorld {
   std::size_t requests_ = 0, sends_ = 0;
   std::map<std::uint64_t, Instant> started_;
   std::set<std::uint64_t> by_leader_, relayed_, sent_;
+  std::set<std::uint64_t> refused_;                // once or more, by an error of who leads
+  std::map<std::uint64_t, std::size_t> in_doubt_;  // copies that may take effect, or did
   std::multimap<Instant, InFlight> in_flight_;
 };
 

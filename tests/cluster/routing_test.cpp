@@ -14,7 +14,7 @@ TEST_F(RoutingTest, TheLeaderOfTheMapIsAsked) {
   EXPECT_EQ(send.node, "b");
   EXPECT_EQ(send.shard, ShardId{2});
   EXPECT_EQ(send.request, request);
-  EXPECT_EQ(answer(send, Outcome::done), request);
+  EXPECT_EQ(answer(send, Served::done), request);
   EXPECT_EQ(routing_.requests(), 0u);
   EXPECT_EQ(routing_.bytes(), 0u);
   EXPECT_EQ(routing_.deadline(), never);
@@ -32,10 +32,7 @@ TEST_F(RoutingTest, WithoutAMapRequestsWaitForOne) {
 TEST_F(RoutingTest, WithoutAMapUntilTheDeadlineRequestsAreGivenUp) {
   const auto request = propose();
   pass(limits::route_timeout);
-  EXPECT_TRUE(sends().empty());
-  ASSERT_EQ(gave_up_.size(), 1u);
-  EXPECT_EQ(gave_up_[0].request, request);
-  EXPECT_EQ(gave_up_[0].why, GiveUpWhy::late);
+  gave_up(request, Served::not_leader);
   EXPECT_EQ(routing_.requests(), 0u);
 }
 
@@ -43,10 +40,10 @@ TEST_F(RoutingTest, OneRequestLooksForTheLeaderAndTheOthersFollow) {
   map(slots_of_three());
   for (int i = 0; i < 100; ++i) propose();
   const auto first = sent();
-  EXPECT_FALSE(answer(first, Outcome::not_leader));
+  EXPECT_FALSE(answer(first, Served::not_leader));
   const auto second = sent();
   EXPECT_NE(second.node, first.node);
-  EXPECT_FALSE(answer(second, Outcome::not_leader, first.node == "c" || second.node == "c" ? 2 : 3));
+  EXPECT_FALSE(answer(second, Served::not_leader, first.node == "c" || second.node == "c" ? 2 : 3));
   EXPECT_EQ(sends().size(), 100u);
 }
 
@@ -55,7 +52,7 @@ TEST_F(RoutingTest, WhoAnswersIsTheLeader) {
   propose();
   propose();
   const auto found = sent();
-  EXPECT_TRUE(answer(found, Outcome::done));
+  EXPECT_TRUE(answer(found, Served::done));
   EXPECT_EQ(sent().node, found.node);
 }
 
@@ -66,7 +63,7 @@ TEST_F(RoutingTest, AVoterThatSaysNothingIsNotTheOnlyOneAsked) {
   pass(limits::leader_search_patience);
   const auto next = sent();
   EXPECT_NE(next.node, silent.node);
-  EXPECT_TRUE(answer(next, Outcome::done));
+  EXPECT_TRUE(answer(next, Served::done));
 }
 
 TEST_F(RoutingTest, RequestsAtAFrozenLeaderMoveWhenTheNewOneIsKnown) {
@@ -79,9 +76,9 @@ TEST_F(RoutingTest, RequestsAtAFrozenLeaderMoveWhenTheNewOneIsKnown) {
   const auto moved = sends();
   ASSERT_EQ(moved.size(), 10u);
   for (const auto& send : moved) EXPECT_EQ(send.node, "b");
-  EXPECT_TRUE(answer(moved[0], Outcome::done));
-  EXPECT_FALSE(answer(frozen[0], Outcome::done)) << "answered once";
-  EXPECT_TRUE(answer(frozen[1], Outcome::done)) << "what the old one still did counts";
+  EXPECT_TRUE(answer(moved[0], Served::done));
+  EXPECT_FALSE(answer(frozen[0], Served::done)) << "answered once";
+  EXPECT_TRUE(answer(frozen[1], Served::done)) << "what the old one still did counts";
   EXPECT_EQ(routing_.leader(ShardId{2}), ReplicaId{2}) << "which does not make it the leader again";
 }
 
@@ -92,7 +89,7 @@ TEST_F(RoutingTest, AnElectionThatNobodyAnnouncesIsFoundByAskingAnotherVoter) {
   pass(limits::leader_doubt_after);
   const auto doubt = sent();  // of one of them
   EXPECT_NE(doubt.node, "a");
-  answer(doubt, Outcome::not_leader, doubt.node == "b" ? 3 : 2);
+  answer(doubt, Served::not_leader, doubt.node == "b" ? 3 : 2);
   EXPECT_EQ(sends().size(), 10u);
 }
 
@@ -101,9 +98,9 @@ TEST_F(RoutingTest, ASlowLeaderIsKeptIfTheVotersKeepIt) {
   const auto request = propose();
   const auto slow = sent();
   pass(limits::leader_doubt_after);
-  answer(sent(), Outcome::not_leader, 1);
+  answer(sent(), Served::not_leader, 1);
   EXPECT_TRUE(sends().empty());
-  EXPECT_EQ(answer(slow, Outcome::done), request);
+  EXPECT_EQ(answer(slow, Served::done), request);
 }
 
 TEST_F(RoutingTest, ALeaderWhoseAnswersWereLostIsAskedAgain) {
@@ -117,7 +114,7 @@ TEST_F(RoutingTest, ALeaderWhoseAnswersWereLostIsAskedAgain) {
     EXPECT_LE(again.size(), 1u) << "it may only be slow";
     for (const auto& attempt : again) {
       const bool leads = attempt.node == "a";
-      if (const auto done = answer(attempt, leads ? Outcome::done : Outcome::not_leader, 1)) waiting.erase(*done);
+      if (const auto done = answer(attempt, leads ? Served::done : Served::not_leader, 1)) waiting.erase(*done);
     }
   }
   EXPECT_TRUE(waiting.empty()) << "although all that can be asked name the same leader";
@@ -141,7 +138,7 @@ TEST_F(RoutingTest, AReadWhoseAnswersWereLostIsAskedAgain) {
   std::optional<std::uint64_t> done;
   for (int i = 0; i < 100 && !done; ++i) {
     for (const auto& attempt : sends())
-      if (++asked[attempt.node] == 3) done = answer(attempt, Outcome::done);
+      if (++asked[attempt.node] == 3) done = answer(attempt, Served::done);
     pass(limits::read_hedge_after);
   }
   EXPECT_EQ(done, request);
@@ -158,7 +155,7 @@ TEST_F(RoutingTest, ALeaderThatWasAskedBeforeItWasKnownIsAskedAgain) {
   for (int i = 0; i < 100 && !done; ++i) {
     pass(limits::leader_search_patience);
     for (const auto& again : sends())
-      if (again.node == first.node) done = answer(again, Outcome::done);
+      if (again.node == first.node) done = answer(again, Served::done);
   }
   EXPECT_EQ(done, request);
 }
@@ -182,7 +179,7 @@ TEST_F(RoutingTest, ARefusalThatIsOlderThanTheHintChangesNothing) {
   leader(2, 4);
   const auto now = sent();
   EXPECT_EQ(now.node, "b");
-  answer(old, Outcome::not_leader, 3);
+  answer(old, Served::not_leader, 3);
   EXPECT_TRUE(sends().empty());
   EXPECT_EQ(routing_.leader(ShardId{2}), ReplicaId{2});
 }
@@ -205,7 +202,7 @@ TEST_F(RoutingTest, TwoThatNameEachOtherAreNotAskedInALoop) {
   while (now_ < end) {
     for (const auto& send : sends()) {
       ++asked;
-      answer(send, Outcome::not_leader, send.node == "a" ? 2 : 1);
+      answer(send, Served::not_leader, send.node == "a" ? 2 : 1);
     }
     pass(1ms);
   }
@@ -221,8 +218,8 @@ TEST_F(RoutingTest, ARequestMovesWhenTheLinkToItsNodeBreaks) {
   link("a", false);
   const auto search = sent();
   EXPECT_NE(search.node, "a");
-  EXPECT_FALSE(answer(lost[0], Outcome::done)) << "from before the link broke";
-  answer(search, Outcome::not_leader, 1);
+  EXPECT_FALSE(answer(lost[0], Served::done)) << "from before the link broke";
+  answer(search, Served::not_leader, 1);
   const auto next = sent();
   EXPECT_NE(next.node, "a") << "the leader that is named is beyond the broken link";
   EXPECT_NE(next.node, search.node);
@@ -230,7 +227,7 @@ TEST_F(RoutingTest, ARequestMovesWhenTheLinkToItsNodeBreaks) {
   const auto found = sends();
   ASSERT_FALSE(found.empty());
   for (const auto& send : found) EXPECT_EQ(send.node, "b");
-  EXPECT_EQ(answer(found[0].request == one ? found[0] : found.back(), Outcome::done), one);
+  EXPECT_EQ(answer(found[0].request == one ? found[0] : found.back(), Served::done), one);
 }
 
 TEST_F(RoutingTest, ABrokenLinkLosesAllThatWasAskedBeyondIt) {
@@ -244,7 +241,7 @@ TEST_F(RoutingTest, ABrokenLinkLosesAllThatWasAskedBeyondIt) {
   link("a", true);
   const auto again = sent();
   EXPECT_EQ(again.node, "a");
-  EXPECT_EQ(answer(again, Outcome::done), request);
+  EXPECT_EQ(answer(again, Served::done), request);
 }
 
 TEST_F(RoutingTest, TheLeaderIsAskedAtOnceWhenItsLinkIsBack) {
@@ -285,11 +282,11 @@ TEST_F(RoutingTest, ReadsOfSlotsSpreadAndStay) {
     begin(false, 0, slot);
     const auto first = sent();
     ++by_node[first.node];
-    answer(first, Outcome::done);
+    answer(first, Served::done);
     begin(false, 0, slot);
     const auto again = sent();
     EXPECT_EQ(again.node, first.node);
-    answer(again, Outcome::done);
+    answer(again, Served::done);
   }
   ASSERT_EQ(by_node.size(), 3u);
   for (const auto& [node, count] : by_node) EXPECT_GT(count, 60) << node;
@@ -313,12 +310,12 @@ TEST_F(RoutingTest, AFrozenNodeIsOvertakenAndThenAvoided) {
   pass(1us);
   const auto hedge = sent();
   EXPECT_NE(hedge.node, frozen.node);
-  EXPECT_EQ(answer(hedge, Outcome::done), request);
+  EXPECT_EQ(answer(hedge, Served::done), request);
   for (int i = 0; i < 10; ++i) {
     read();
     const auto send = sent();
     EXPECT_NE(send.node, frozen.node);
-    answer(send, Outcome::done);
+    answer(send, Served::done);
     pass(10ms);
   }
   pass(limits::read_avoid_time);
@@ -331,7 +328,7 @@ TEST_F(RoutingTest, AFrozenNodeLeavesNoGapInReads) {
   map(slots_of_three(1, 3));
   read();
   const auto frozen = sent();
-  answer(frozen, Outcome::done);
+  answer(frozen, Served::done);
   Duration longest{0};
   std::multimap<Instant, SendAttempt> answers;
   for (int reads = 0; reads < 2'000; ++reads) {
@@ -344,7 +341,7 @@ TEST_F(RoutingTest, AFrozenNodeLeavesNoGapInReads) {
       ASSERT_NE(now_, never);
       routing_.tick(now_);
       while (!answers.empty() && answers.begin()->first <= now_) {
-        done = answer(answers.begin()->second, Outcome::done, 0, 5'000) == request || done;
+        done = answer(answers.begin()->second, Served::done, 0, 5'000) == request || done;
         answers.erase(answers.begin());
       }
     }
@@ -363,7 +360,7 @@ TEST_F(RoutingTest, OneWhoWaitsForAFloorIsNotAvoidedAtOnce) {
     if (first.empty()) first = behind.node;
     EXPECT_EQ(behind.node, first);
     pass(limits::read_hedge_after);
-    answer(sent(), Outcome::done, 0, 200);
+    answer(sent(), Served::done, 0, 200);
   }
   read(100);
   EXPECT_NE(sent().node, first) << "that it only waited is not believed any longer";
@@ -377,7 +374,7 @@ TEST_F(RoutingTest, OneThatIsBehindSendsTheReadOn) {
     const auto send = sent();
     EXPECT_EQ(std::count(asked.begin(), asked.end(), send.node), 0);
     asked.push_back(send.node);
-    answer(send, Outcome::behind);
+    answer(send, Served::behind);
   }
   EXPECT_TRUE(sends().empty()) << "a pause before the next round";
   pass(limits::route_pause_first);
@@ -397,7 +394,7 @@ TEST_F(RoutingTest, ThoseWhoWereBehindAreAskedAgainThoughOneIsSilent) {
     for (const auto& send : sends()) {
       if (send.node == silent.node) continue;
       ++asked[send.node];
-      const auto said = answer(send, elected ? Outcome::done : Outcome::behind);
+      const auto said = answer(send, elected ? Served::done : Served::behind);
       if (said) done = said;
     }
   }
@@ -414,7 +411,7 @@ TEST_F(RoutingTest, OneWhoseAnswerWasLostIsAskedAgainThoughTheOthersAreBehind) {
   std::optional<std::uint64_t> done;
   for (; !done && now_ < began + 1s; pass(limits::read_hedge_after))
     for (const auto& send : sends()) {
-      const auto said = answer(send, send.node == silent.node ? Outcome::done : Outcome::behind);
+      const auto said = answer(send, send.node == silent.node ? Served::done : Served::behind);
       if (said) done = said;
     }
   EXPECT_EQ(done, request);
@@ -432,7 +429,7 @@ TEST_F(RoutingTest, HedgesAreBounded) {
   ASSERT_EQ(first.size(), 100u);
   pass(limits::read_hedge_after * 3);
   EXPECT_EQ(sends().size(), 5u);
-  for (std::uint32_t i = 0; i < limits::reads_per_hedge; ++i) answer(first[i], Outcome::done);
+  for (std::uint32_t i = 0; i < limits::reads_per_hedge; ++i) answer(first[i], Served::done);
   pass(limits::read_hedge_after * 3);
   EXPECT_EQ(sends().size(), 1u);
 }
@@ -449,27 +446,85 @@ TEST_F(RoutingTest, RequestsAndBytesAreBounded) {
   EXPECT_EQ(routing_.begin({{}, 0, true, 0, 10}, now_).error().code, Errc::busy) << "of one shard";
   EXPECT_TRUE(routing_.begin({ShardId{9}, 0xffff, true, 0, 10}, now_)) << "another one has room";
   EXPECT_EQ(routing_.begin({ShardId{9}, 0xffff, true, 0, 10}, now_).error().code, Errc::busy);
-  answer(sends()[0], Outcome::done);
+  answer(sends()[0], Served::done);
   EXPECT_TRUE(routing_.begin({{}, 0, true, 0, 10}, now_));
 }
 
 TEST_F(RoutingTest, ARequestForASlotThatAnotherShardOwnsIsToldSo) {
   map(slots_of_three(1, 3));
-  const auto request = routing_.begin({ShardId{7}, 5, true, 0, 1}, now_).value();
-  EXPECT_TRUE(sends().empty());
-  ASSERT_EQ(gave_up_.size(), 1u);
-  EXPECT_EQ(gave_up_[0].request, request);
-  EXPECT_EQ(gave_up_[0].why, GiveUpWhy::moved);
+  gave_up(routing_.begin({ShardId{7}, 5, true, 0, 1}, now_).value(), Served::not_here);
+}
+
+TEST_F(RoutingTest, WhatWasSentMayTakeEffectUntilItIsRefused) {
+  map(slots_of_three(1, 3));
+  const auto begin_named = [&] { return routing_.begin({ShardId{2}, 5, true, 0, 1}, now_).value(); };
+  auto moved = slots_of_three(1, 3);
+  moved.shards[0].slots = {};
+  moved.shards.push_back(slots_of_three(1, 3).shards[0]);
+  moved.shards[1].id = ShardId{7};
+
+  auto request = begin_named();
+  sent();
+  map(moved);
+  gave_up(request, Served::unknown);
+
+  map(slots_of_three(1, 3));
+  request = begin_named();
+  answer(sent(), Served::not_leader);
+  EXPECT_EQ(sends().size(), 1u);
+  map(moved);
+  gave_up(request, Served::unknown);
+
+  map(slots_of_three(1, 3));
+  request = begin_named();
+  const auto only = sent();
+  for (const auto* node : {"b", "c", "a"}) link(node, false);
+  EXPECT_FALSE(answer(only, Served::not_leader)) << "lost with its link";
+  pass(limits::route_timeout);
+  gave_up(request, Served::unknown);
+
+  request = begin_named();
+  pass(limits::route_timeout);
+  gave_up(request, Served::not_leader);
+}
+
+// An error that kept the leader from beginning tells nothing of what was asked of others before.
+TEST_F(RoutingTest, ALaterRefusalIsNoAnswerToWhatMayTakeEffectYet) {
+  map(slots_of_three(1, 3));
+  EXPECT_TRUE((propose(), refuse(sent()))) << "nobody else was asked";
+
+  // Who was asked is gone.
+  auto request = propose();
+  sent();
+  link("a", false);
+  for (auto search = sends(); !search.empty(); search = sends())
+    for (const auto& send : search) answer(send, Served::not_leader);
+  leader(2, 4);
+  EXPECT_FALSE(refuse(sent()));
+  gave_up(request, Served::unknown);
+
+  // Who was asked may answer yet.
+  request = propose();
+  const auto first = sent();
+  leader(3, 5);
+  EXPECT_FALSE(refuse(sent()));
+  EXPECT_EQ(answer(first, Served::done), request);
+  sends();
+
+  // Who was asked did nothing.
+  request = propose();
+  answer(sent(), Served::not_leader, 2);
+  EXPECT_EQ(refuse(sent()), request);
 }
 
 TEST_F(RoutingTest, AnswersToUnknownNumbersOrOfOthersAreDropped) {
   map(slots_of_three(1, 3));
   propose();
   auto send = sent();
-  EXPECT_FALSE(routing_.answered(send.attempt + 1, send.node, Outcome::done, {}, 0, now_));
-  EXPECT_FALSE(routing_.answered(send.attempt, "b", Outcome::done, {}, 0, now_)) << "it was not asked this";
-  EXPECT_TRUE(answer(send, Outcome::done));
-  EXPECT_FALSE(answer(send, Outcome::done));
+  EXPECT_FALSE(routing_.answered(send.attempt + 1, send.node, Served::done, {}, 0, now_));
+  EXPECT_FALSE(routing_.answered(send.attempt, "b", Served::done, {}, 0, now_)) << "it was not asked this";
+  EXPECT_TRUE(answer(send, Served::done));
+  EXPECT_FALSE(answer(send, Served::done));
 }
 
 TEST_F(RoutingTest, AThousandDeadlinesAtOnceAreMet) {

@@ -12,34 +12,6 @@ namespace {
 // 2026-11-01, so that times look like times.
 constexpr std::int64_t start_millis = 1'793'491'200'000;
 
-cluster::Outcome outcome_of(Served served) {
-  switch (served) {
-    case Served::done:
-      return cluster::Outcome::done;
-    case Served::not_leader:
-      return cluster::Outcome::not_leader;
-    case Served::not_here:
-      return cluster::Outcome::not_here;
-    case Served::behind:
-      return cluster::Outcome::behind;
-    case Served::unknown:
-      return cluster::Outcome::lost;
-  }
-  return cluster::Outcome::lost;
-}
-
-Served served(cluster::GiveUpWhy why) {
-  switch (why) {
-    case cluster::GiveUpWhy::late:
-      return Served::unknown;
-    case cluster::GiveUpWhy::moved:
-      return Served::not_here;
-    case cluster::GiveUpWhy::no_leader:
-      return Served::not_leader;
-  }
-  return Served::unknown;
-}
-
 }  // namespace
 
 ClusterNode::ClusterNode(ClusterWorld& world, std::string name, std::uint64_t data)
@@ -201,7 +173,7 @@ void ClusterNode::route(ShardRequest request, bool relayed, AnswerTo answer) {
   const cluster::RoutedRequest routed{request.shard, request.slot, by_leader, request.floor, request.body.size(),
                                       relayed};
   const auto number = process_->routing.begin(routed, steady());
-  if (!number) return answer({});
+  if (!number) return answer({Served::busy, {}, 0, {}});
   process_->waiting.emplace(*number, Waiting{std::move(request), std::move(answer)});
   routing_pump();
 }
@@ -210,8 +182,7 @@ void ClusterNode::answer_received(const std::string& from, std::uint64_t attempt
   if (world_.tracing_messages())
     trace("is answered " + std::to_string(static_cast<int>(answer.served)) + " by " + from + ", leader " +
           std::to_string(answer.leader.value));
-  const auto request =
-      process_->routing.answered(attempt, from, outcome_of(answer.served), answer.leader, answer.index, steady());
+  const auto request = process_->routing.answered(attempt, from, answer.served, answer.leader, answer.index, steady());
   if (request) deliver(*request, std::move(answer));
   routing_pump();
 }
@@ -238,7 +209,7 @@ void ClusterNode::routing_pump() {
         carry_out(*send);
       } else {
         const auto& gave_up = std::get<cluster::GiveUp>(step);
-        deliver(gave_up.request, {served(gave_up.why), {}, 0, {}});
+        deliver(gave_up.request, {gave_up.why, {}, 0, {}});
       }
     }
   }

@@ -11,6 +11,7 @@
 
 #include "cluster/control.hpp"
 #include "cluster/raft.hpp"
+#include "cluster/served.hpp"
 #include "cluster/state_machine.hpp"
 #include "storage/row_stream.hpp"
 #include "storage/shard_store.hpp"
@@ -22,11 +23,10 @@ namespace cairn::simulation {
 
 using cluster::Duration;
 using cluster::Instant;
+using cluster::Served;
 
 class ClusterNode;
 
-/// As actors/messages.hpp has it.
-enum class Served : std::uint8_t { done, not_leader, not_here, behind, unknown };
 struct ShardAnswer {
   Served served = Served::unknown;
   Bytes result;
