@@ -10,6 +10,20 @@ class RoutingRelayTest : public RoutingTest {
  protected:
   // For another node's router.
   std::uint64_t begin_relayed() { return routing_.begin({ShardId{2}, 5, true, 0, 10, true}, now_).value(); }
+  // The leader is on b, to which there is no link; the others follow by the one that this asks.
+  SendAttempt find_relay() {
+    map(slots_of_three(2, 7));
+    link("b", false);
+    propose();
+    const auto relay = relayed(2);
+    answer(relay, Served::done);
+    return relay;
+  }
+  SendAttempt relayed_by_another_than(const SendAttempt& first) {
+    auto another = relayed(2);
+    while (another.node == first.node) another = relayed(2);
+    return another;
+  }
 };
 
 TEST_F(RoutingRelayTest, WithoutALinkToTheLeaderAnotherNodePassesRequestsOn) {
@@ -96,16 +110,11 @@ TEST_F(RoutingRelayTest, WhereOneCannotRelayAnotherIsAsked) {
 }
 
 TEST_F(RoutingRelayTest, ARelayThatIsSilentIsNotTheOnlyOneAsked) {
-  map(slots_of_three(2, 7));
-  link("b", false);
-  propose();
-  const auto first = relayed(2);
-  answer(first, Served::done);
+  const auto first = find_relay();
   propose();
   EXPECT_EQ(sent().node, first.node);
   const auto begun = now_;
-  auto another = relayed(2);
-  while (another.node == first.node) another = relayed(2);
+  const auto another = relayed_by_another_than(first);
   EXPECT_LT(now_ - begun, 5 * limits::leader_doubt_after);
   EXPECT_TRUE(answer(another, Served::done));
   propose();
@@ -204,16 +213,11 @@ TEST_F(RoutingRelayTest, ASlowAnswerByARelayIsWaitedFor) {
 }
 
 TEST_F(RoutingRelayTest, AFasterRelayIsForWhatComesLater) {
-  map(slots_of_three(2, 7));
-  link("b", false);
-  propose();
-  const auto first = relayed(2);
-  answer(first, Served::done);
+  const auto first = find_relay();
   for (int i = 0; i < 100; ++i) propose();
   const auto out = sends();
   ASSERT_EQ(out.size(), 100u);
-  auto another = relayed(2);  // one doubts it
-  while (another.node == first.node) another = relayed(2);
+  const auto another = relayed_by_another_than(first);  // one doubts it
   EXPECT_TRUE(answer(another, Served::done));
   EXPECT_LE(sends().size(), 1u) << "the others are out";
   propose();
@@ -222,11 +226,7 @@ TEST_F(RoutingRelayTest, AFasterRelayIsForWhatComesLater) {
 }
 
 TEST_F(RoutingRelayTest, ARelayThatIsBusyRemainsIt) {
-  map(slots_of_three(2, 7));
-  link("b", false);
-  propose();
-  const auto first = relayed(2);
-  answer(first, Served::done);
+  const auto first = find_relay();
   const auto request = propose();
   const auto refused = sent();
   answer(refused, Served::busy);
