@@ -5,6 +5,9 @@
 #include <kj/debug.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "actors/clock.hpp"
 #include "protocol/rpc_errors.hpp"
 
@@ -137,8 +140,18 @@ void GuardedStream::check_time(std::chrono::milliseconds now) {
   seen_bytes_ = arrivals_.bytes;
 }
 
+// A message begins with the number of its segments less one. Cap'n Proto 0.9 adds the one in 32 bits, and where
+// that gives none, writes into an empty array.
 kj::Promise<size_t> GuardedStream::Arrivals::tryRead(void* buffer, size_t min_bytes, size_t max_bytes) {
-  return pieces(static_cast<kj::byte*>(buffer), min_bytes, max_bytes, 0);
+  auto* at = static_cast<kj::byte*>(buffer);
+  auto read = pieces(at, min_bytes, max_bytes, 0);
+  if (inside_message) return read;
+  return read.then([at](size_t count) {
+    constexpr kj::byte too_many[] = {0xff, 0xff, 0xff, 0xff};
+    if (count >= sizeof too_many && std::equal(std::begin(too_many), std::end(too_many), at))
+      kj::throwFatalException(KJ_EXCEPTION(FAILED, "2^32 segments"));
+    return count;
+  });
 }
 
 kj::Promise<size_t> GuardedStream::Arrivals::pieces(kj::byte* at, size_t min_bytes, size_t max_bytes, size_t done) {

@@ -38,13 +38,14 @@ class BadBytes : public RawNode {
     kj::runCatchingExceptions([&] { stream.shutdownWrite(); });
   }
 
-  // Reads until the server closes. False if it does not.
-  bool closes(kj::AsyncIoStream& stream) {
-    auto buffer = kj::heapArray<kj::byte>(4'096);
+  // Reads until the server closes, and adds what it says to `said`. False if it does not.
+  bool closes(kj::AsyncIoStream& stream, Bytes* said = nullptr) {
+    auto buffer = kj::heapArray<char>(4'096);
     for (;;) {
       const auto count = outcome<std::size_t>(io, stream.tryRead(buffer.begin(), 1, buffer.size()));
       if (!count) return count.error().code == Errc::unavailable;
       if (*count == 0) return true;
+      if (said) said->append(buffer.begin(), *count);
     }
   }
 
@@ -164,6 +165,15 @@ TEST_F(BadBytes, MessagesThatClaimTooMuch) {
     EXPECT_LT(resident_bytes(), before + (8u << 20));
   }
   expect_serving();
+}
+
+TEST_F(BadBytes, AMessageWhoseSegmentsCountToNoneIsRefusedUnread) {
+  start();
+  auto stream = connect_socket();
+  write(*stream, words({0xffffffff, 0}));
+  Bytes said;
+  EXPECT_TRUE(closes(*stream, &said));
+  EXPECT_NE(said.find("a message is malformed"), Bytes::npos) << said;
 }
 
 TEST_F(BadBytes, ACallOverTheSizeBeforeSigningInEndsItsConnection) {
