@@ -86,7 +86,7 @@ bool Replica::here(const Target& target) const {
 Answer Replica::refusal(const Error& error) { return Answer{rows_.machine().command_error(error), Served::done, 0, 0}; }
 
 void Replica::propose(Propose& message, Responder answer) {
-  if (!here(message.target)) return decline(answer, Served::not_here);
+  if (!here(message.target)) return answers_.put(answer, Served::not_here);
   if (raft_.role() == cluster::Role::leader) {
     put_in_log(message, std::move(answer));
     return step_soon();
@@ -98,19 +98,16 @@ void Replica::propose(Propose& message, Responder answer) {
 void Replica::put_in_log(Propose& message, Responder answer) {
   auto command = rows_.machine().decode(message.command);
   if (!command) return answers_.put(answer, refusal(command.error()));
-  if (const auto slot = (*command)->slot(); slot && !owns(slot->value)) return decline(answer, Served::not_here);
+  if (const auto slot = (*command)->slot(); slot && !owns(slot->value)) return answers_.put(answer, Served::not_here);
   // Somebody else leads in a moment, and may do it then.
-  if (raft_.handing_on()) return decline(answer, Served::not_leader);
+  if (raft_.handing_on()) return answers_.put(answer, Served::not_leader);
   const auto index = raft_.propose(std::move(message.command), steady_micros());
   if (index) return proposals_.add({*index, raft_.term(), std::move(*command), std::move(answer)});
   answers_.put(answer, refusal(index.error()));
 }
 
-/// Nothing was done.
-void Replica::decline(Responder& to, Served served, cluster::ReplicaId leader) { answers_.put(to, served, leader); }
-
 void Replica::look_elsewhere(Responder& answer) {
-  decline(answer, Served::not_leader, raft_.leader());
+  answers_.put(answer, Served::not_leader, raft_.leader());
   raft_.doubt_leader(steady_micros());
   set_raft_timer();
 }
@@ -121,7 +118,7 @@ bool Replica::alone_and_complete() const {
 }
 
 void Replica::ask(Ask& message, Responder responder) {
-  if (!here(message.target)) return decline(responder, Served::not_here);
+  if (!here(message.target)) return answers_.put(responder, Served::not_here);
   const bool complete = alone_and_complete();
   if (message.linearizable && !complete) return ask_linearizable(message, std::move(responder));
   // A replica without rows knows nothing yet, which is not the same as that there is nothing.
@@ -130,7 +127,7 @@ void Replica::ask(Ask& message, Responder responder) {
     answer({std::move(message.query), std::move(responder)});
     return rows_.table()->release_snapshot();
   }
-  if (reads_.full()) return decline(responder, Served::behind, raft_.leader());
+  if (reads_.full()) return answers_.put(responder, Served::behind, raft_.leader());
   reads_.add_floor(floor, steady_now() + limits::max_floor_wait, {std::move(message.query), std::move(responder)});
   if (!std::exchange(reads_timer_set_, true))
     self_->delayed_send(ReplicaActor{self_}, limits::max_floor_wait, TimerFired{waiting_reads});
@@ -154,7 +151,7 @@ void Replica::answer(WaitingReads::Read read) {
   if (result) return give(std::move(*result));
   const bool others = !raft_.configuration().has_voter(options_.self) || raft_.configuration().voters.size() > 1;
   if (!others || result.error().code != Errc::corrupt) return give(rows_.machine().query_error(result.error()));
-  decline(read.answer, Served::not_here);
+  answers_.put(read.answer, Served::not_here);
   withdraw(result.error().message);
 }
 

@@ -61,7 +61,6 @@ class Replica {
   void put_in_log(Propose& message, Responder answer);
   void ask(Ask& message, Responder answer);
   void ask_linearizable(Ask& message, Responder answer);
-  void decline(Responder& to, Served served, cluster::ReplicaId leader = cluster::no_replica);
   void look_elsewhere(Responder& answer);
   void answer(WaitingReads::Read read);
   void expire_reads();

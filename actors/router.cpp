@@ -50,7 +50,7 @@ class Router {
 
   // Who waits is told at once, instead of finding out by a timeout.
   ~Router() {
-    for (auto& [request, waiting] : waiting_) answers_.put(waiting.responder, refusal(Served::unknown));
+    for (auto& [request, waiting] : waiting_) answers_.put(waiting.responder, Served::unknown);
   }
 
   template <class Message>
@@ -74,7 +74,7 @@ class Router {
       if (const auto request = routing_.begin(what, steady_micros()))
         waiting_.emplace(*request, Waiting{std::move(call), std::move(responder)});
       else
-        answers_.put(responder, refusal(Served::busy));
+        answers_.put(responder, Served::busy);
     }
     pump();
   }

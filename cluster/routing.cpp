@@ -42,8 +42,7 @@ Result<std::uint64_t> Routing::begin(const RoutedRequest& what, Instant now) {
   const auto id = ++last_request_;
   auto& request = requests_[id];
   request.what = what;
-  request.deadline =
-      now + (what.relayed ? std::min<Duration>(options_.timeout, limits::relay_timeout) : options_.timeout);
+  request.deadline = now + (what.relayed ? options_.relay_timeout : options_.timeout);
   bytes_ += what.bytes;
   advance(id, now);
   return id;

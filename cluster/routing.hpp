@@ -25,6 +25,7 @@ struct RoutingOptions {
   std::size_t max_requests_per_shard = limits::max_routed_requests_per_shard;
   std::size_t max_bytes = limits::max_routed_bytes;
   Duration timeout = limits::route_timeout;
+  Duration relay_timeout = limits::relay_timeout;  ///< of what is relayed for another node
   Duration hedge_after = limits::read_hedge_after;
   Duration avoid_time = limits::read_avoid_time;
   std::uint32_t hedges_at_once = limits::read_hedges_at_once;
