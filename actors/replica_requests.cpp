@@ -13,6 +13,11 @@ void TurnsAnswers::flush() {
   for (const auto& sink : std::exchange(sinks_, {})) sink->flush();
 }
 
+void WaitingProposals::add(WaitingProposal proposal) {
+  answer_from(proposal.index, Answer{{}, Served::unknown, 0, 0});
+  waiting_.push_back(std::move(proposal));
+}
+
 std::optional<WaitingProposal> WaitingProposals::take(const storage::LogEntry& entry, cluster::ReplicaId leader,
                                                       TurnsAnswers& answers) {
   if (waiting_.empty() || waiting_.front().index != entry.index) return std::nullopt;
@@ -23,7 +28,7 @@ std::optional<WaitingProposal> WaitingProposals::take(const storage::LogEntry& e
   return std::nullopt;
 }
 
-void WaitingProposals::refuse_from(std::uint64_t index, const Answer& answer) {
+void WaitingProposals::answer_from(std::uint64_t index, const Answer& answer) {
   TurnsAnswers answers;
   for (; !waiting_.empty() && waiting_.back().index >= index; waiting_.pop_back())
     answers.put(waiting_.back().answer, answer);

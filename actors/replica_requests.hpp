@@ -68,14 +68,14 @@ struct WaitingProposal {
 class WaitingProposals {
  public:
   bool empty() const { return waiting_.empty(); }
-  /// Its index is larger than all others'.
-  void add(WaitingProposal proposal) { waiting_.push_back(std::move(proposal)); }
+  /// Those that had its place or a later one have lost it: what is known of them is nothing.
+  void add(WaitingProposal proposal);
 
   /// The proposal that became `entry`, which is committed; nothing if none did. Whose place another leader's
   /// entry took is told that nothing was done: it can never be committed.
   std::optional<WaitingProposal> take(const storage::LogEntry& entry, cluster::ReplicaId leader, TurnsAnswers& answers);
   /// Those from `index` on are answered so.
-  void refuse_from(std::uint64_t index, const Answer& answer);
+  void answer_from(std::uint64_t index, const Answer& answer);
   /// Entries up to `index` took effect without being applied here.
   void pass(std::uint64_t index);
   /// What is not in the log any more may yet be committed by others that have it.

@@ -119,7 +119,7 @@ void Replica::tell_room(const Error* full) {
 // Their places in the log will be used again, so that they are the last that wait.
 void Replica::refuse(const Error& error, const std::vector<std::uint64_t>& dropped) {
   for (auto& early : std::exchange(early_, {})) answers_.put(early.answer, refusal(error));
-  if (!dropped.empty()) proposals_.refuse_from(dropped.front(), refusal(error));
+  if (!dropped.empty()) proposals_.answer_from(dropped.front(), refusal(error));
   answers_.flush();
 }
 
