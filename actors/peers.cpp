@@ -178,17 +178,18 @@ class LinkedPeers final : public Peers, public std::enable_shared_from_this<Link
       auto& list = call.relay ? to_relay : by_shard[shard];
       list.push_back({std::move(call.request), RemoteAsker(sink, call.number)});
     }
-    if (!to_relay.empty())
-      hand(routes_->router(), RelayRequests{std::make_shared<std::vector<RemoteRequest>>(std::move(to_relay))});
     bool refused = false;
-    for (auto& [shard, requests] : by_shard) {
-      if (const auto replica = routes_->replica(cluster::directory::ShardId{shard})) {
-        hand(replica, RemoteRequests{std::make_shared<std::vector<RemoteRequest>>(std::move(requests))});
-        continue;
-      }
-      for (auto& request : requests) request.asker.put(Answer{{}, Served::not_here, 0, 0});
+    const auto hand_or_refuse = [&](const auto& actor, auto message) {
+      if (actor) return hand(actor, std::move(message));
+      for (auto& request : *message.all) request.asker.put(Answer{{}, Served::not_here, 0, 0});
       refused = true;
-    }
+    };
+    if (!to_relay.empty())
+      hand_or_refuse(routes_->router(),
+                     RelayRequests{std::make_shared<std::vector<RemoteRequest>>(std::move(to_relay))});
+    for (auto& [shard, requests] : by_shard)
+      hand_or_refuse(routes_->replica(cluster::directory::ShardId{shard}),
+                     RemoteRequests{std::make_shared<std::vector<RemoteRequest>>(std::move(requests))});
     if (refused) sink->flush();
   }
 

@@ -143,8 +143,9 @@ TEST_F(PeersTest, TheLinksReadOnWhileManyCallsAreAnswered) {
 }
 
 TEST_F(PeersTest, WithoutARouterNothingIsRelayed) {
-  call(2, 2, true);
-  for (const auto& [number, answer] : answers(2)) EXPECT_EQ(answer.served, Served::unknown) << number;
+  call(3, 2, true);
+  for (const auto& [number, answer] : answers(3)) EXPECT_EQ(answer.served, Served::not_here) << number;
+  EXPECT_EQ(a_.seen->frames.all().size(), 1u);
 }
 
 TEST_F(PeersTest, AFrameThatIsNoneHarmsNobody) {
