@@ -11,18 +11,6 @@ namespace cairn::actors {
 
 using cluster::EntryKindInLog;
 
-namespace {
-
-/// Where the messages without entries begin.
-std::vector<cluster::Message>::iterator entries_first(std::vector<cluster::Message>& messages) {
-  return std::ranges::stable_partition(messages, [](const cluster::Message& message) {
-           const auto* append = std::get_if<cluster::Append>(&message.body);
-           return append && !append->entries.empty();
-         }).begin();
-}
-
-}  // namespace
-
 // What has come meanwhile is taken in before, so that one append, one flush and one answer serve all of it.
 void Replica::step_soon() {
   if (!std::exchange(step_due_, true)) self_->send(ReplicaActor{self_}, StepDue{});
@@ -45,19 +33,15 @@ void Replica::pump() {
       for (auto& early : std::exchange(early_, {})) put_in_log(early.proposal, std::move(early.answer));
       continue;
     }
-    // Who waits for what is committed is answered before the others are told that it is, since telling costs as much.
-    const auto later = ready.apply.empty() ? ready.messages.end() : entries_first(ready.messages);
-    const auto send = [&](auto first, auto last) {
-      for (; first != last; ++first) network_->send(options_.shard, *first);
-    };
-    send(ready.messages.begin(), later);
+    // Who has it stored is told that it is committed before whoever asked is: if this node is lost then, the asker can
+    // read it there.
+    for (const auto& message : ready.messages) network_->send(options_.shard, message);
     if (ready.store) {
       held_step_ = std::move(ready.store);
       store_held_step();  // to the disk while what is committed is applied
     }
     if (!ready.apply.empty()) apply(ready.apply);
     if (withdrawing_) return;
-    send(later, ready.messages.end());
     answer_reads(ready);
     for (const auto& fetch : ready.fetches) self_->send(store_, FetchEntries{fetch});
     serve_snapshots(ready);

@@ -222,6 +222,23 @@ TEST_F(ReplicaGroup, RequestsThatComeTogetherAreAnsweredTogether) {
   EXPECT_EQ(read.at(4).result, read.at(1).result);
 }
 
+TEST_F(ReplicaGroup, AnotherKnowsWhatIsCommittedBeforeWhoAskedIsAnswered) {
+  found({1, 2, 3});
+  const auto leads = leader();
+  const auto asker = std::make_shared<TestAsker>();
+  Events<std::pair<std::uint64_t, std::size_t>> told;  // what is committed, and how many were answered by then
+  network_->drop([&, leads](const cluster::Message& message) {
+    if (const auto* beat = std::get_if<cluster::Heartbeat>(&message.body); beat && message.from.value == leads)
+      told.add({beat->commit, asker->groups.all().size()});
+    return false;
+  });
+  caf::anon_send(actor(leads), asker->asks({Propose{{0, whole_shard}, cluster::encode(create_account("anna"))}}));
+  const auto answers = asker->answers(1);
+  network_->drop({});
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_GE(std::ranges::count(told.all(), std::pair{answers.at(1).index, std::size_t{0}}), 1);
+}
+
 TEST_F(ReplicaGroup, WhoAsksAReplicaThatHasEndedIsTold) {
   found({1});
   leader();
