@@ -68,9 +68,10 @@ std::optional<std::uint64_t> Routing::answered(std::uint64_t number, std::string
   failed(request, now);
   if (served != Served::done) {
     note_refusal(id, request, attempt, served, leader, now);
-  } else if (request.out.empty()) {
-    give_up(id, Served::unknown, now);
-    return std::nullopt;
+  } else {
+    const auto filed = request.filed;
+    if (request.out.empty()) give_up(id, Served::unknown, now);
+    note_leader(filed, attempt, now);
   }
   advance(id, now);
   return std::nullopt;
@@ -92,19 +93,17 @@ void Routing::note_winner(const Request& request, const Attempt& winner, std::ui
   auto& state = shards_[request.filed.value];
   if (winner.relay) {
     if (!state.leader.value || !is_down(map_->node_of(state.leader).text())) return;
+    const auto* shard = map_->find(request.filed);
+    if (!shard || !shard->find(winner.replica)) return;
     // What is out by another relay is not sent again for a faster one.
     const bool others_wait = !state.relay.value || is_down(map_->node_of(state.relay).text());
-    state.relay = winner.replica;
+    set_relay(state, winner.replica);
     if (others_wait) advance_leader_requests(request.filed, now);
     return;
   }
   auto& reached = state.reached[winner.replica.value];
   reached = std::max(reached, index);
-  if (request.what.by_leader) {
-    if (winner.term >= state.term && state.leader != winner.replica)
-      set_leader(request.filed, state, winner.replica, now);
-    return;
-  }
+  if (request.what.by_leader) return note_leader(request.filed, winner, now);
   hedge_credit_ = std::min(hedge_credit_ + 1, std::uint64_t{options_.hedges_at_once} * limits::reads_per_hedge);
   if (const auto node = nodes_.find(winner.node); node != nodes_.end()) node->second.overtaken = 0;
   for (const auto& other : request.out) {
@@ -118,6 +117,13 @@ void Routing::note_winner(const Request& request, const Attempt& winner, std::ui
   }
 }
 
+// What only a leader answers.
+void Routing::note_leader(directory::ShardId shard, const Attempt& winner, Instant now) {
+  auto& state = shards_[shard.value];
+  if (!winner.relay && winner.term >= state.term && state.leader != winner.replica)
+    set_leader(shard, state, winner.replica, now);
+}
+
 // A refusal tells no more of the leader than was known when the attempt left, and who still follows an older one
 // must not make the others doubt a leader that was found since.
 void Routing::note_refusal(std::uint64_t id, const Request& request, const Attempt& attempt, Served served,
@@ -125,7 +131,12 @@ void Routing::note_refusal(std::uint64_t id, const Request& request, const Attem
   if (!request.what.by_leader) return;
   auto& state = shards_[request.filed.value];
   if (attempt.term < state.term) return;
-  if (attempt.relay && state.relay == attempt.replica && served != Served::busy) state.relay = no_replica;
+  if (attempt.relay && state.relay == attempt.replica) {
+    if (!state.relay_busy_since) state.relay_busy_since = now;
+    // One that serves some is the best there may be; one that serves nobody is left as if it were silent.
+    if (served != Served::busy || now - *state.relay_busy_since >= limits::leader_doubt_after)
+      set_relay(state, no_replica);
+  }
   const bool was_it = state.leader == attempt.replica && !attempt.relay;
   const bool open = !state.leader.value || was_it || state.scout == id || is_down(map_->node_of(state.leader).text());
   const bool names_another = served == Served::not_leader && leader.value && leader != attempt.replica;
@@ -142,6 +153,7 @@ void Routing::set_map(std::shared_ptr<const ClusterMap> map, Instant now) {
     heard_leader(shard.id, shard.leader, shard.leader_term, now);
     auto& state = shards_[shard.id.value];
     if (state.leader.value && !shard.find(state.leader)) state.leader = no_replica;
+    if (state.relay.value && !shard.find(state.relay)) set_relay(state, no_replica);
     std::erase_if(state.reached, [&](const auto& one) { return !shard.find(ReplicaId{one.first}); });
   }
   std::erase_if(shards_,
@@ -203,9 +215,14 @@ void Routing::heard_leader(directory::ShardId shard, ReplicaId leader, std::uint
 // Those who wait for a leader, or for one that is none any more, go on.
 void Routing::set_leader(directory::ShardId shard, ShardState& state, ReplicaId leader, Instant now) {
   state.leader = leader;
-  state.relay = no_replica;
+  set_relay(state, no_replica);
   if (leader.value) state.scout = 0;
   advance_leader_requests(shard, now);
+}
+
+void Routing::set_relay(ShardState& state, ReplicaId relay) {
+  state.relay = relay;
+  state.relay_busy_since.reset();
 }
 
 void Routing::advance_leader_requests(directory::ShardId shard, Instant now) {
@@ -256,7 +273,7 @@ void Routing::to_leader(std::uint64_t id, Request& request, const directory::Sha
   auto& state = shards_[shard.id.value];
   const auto* to = state.leader.value ? shard.find(state.leader) : nullptr;
   const bool down = to && is_down(to->node.text());
-  if (to && !down) state.relay = no_replica;
+  if (to && !down) set_relay(state, no_replica);
   const bool relay = down && !request.what.relayed;
   if (relay) to = state.relay.value ? shard.find(state.relay) : nullptr;
   if (!to || is_down(to->node.text())) {
@@ -277,7 +294,7 @@ void Routing::to_leader(std::uint64_t id, Request& request, const directory::Sha
     if (request.what.relayed && (request.in_doubt > 0 || has(request.tried, to->id)))
       return give_up(id, Served::not_leader, now);
     if (now < request.not_before) return wake_at(id, request, request.not_before);
-    request.tried.clear();
+    if (!request.what.relayed) request.tried.clear();
     send(id, request, shard, *to, relay, now);
     request.doubt_at = now + limits::leader_doubt_after;
   }

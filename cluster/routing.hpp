@@ -38,7 +38,7 @@ struct RoutedRequest {
   bool by_leader = true;     ///< otherwise by any replica, once that has reached `floor`
   std::uint64_t floor = 0;
   std::size_t bytes = 0;
-  bool relayed = false;  ///< of another node's router, for the leader: asked once, or given up
+  bool relayed = false;  ///< of another node's router, for the leader: each replica is asked once, at most
 };
 
 /// Send the request to the shard's replica on `node`, under the number `attempt`; or with `relay` to that node's
@@ -130,6 +130,7 @@ class Routing {
   struct ShardState {
     ReplicaId leader;
     ReplicaId relay;  // whose node's router reaches the leader, to whose own there is no link
+    std::optional<Instant> relay_busy_since;  // when all that it said since was that it is busy
     std::uint64_t term = 0;
     std::uint64_t scout = 0;                                   // the request that looks for the leader
     std::set<std::uint64_t> for_leader;                        // requests
@@ -169,7 +170,9 @@ class Routing {
   void note_winner(const Request& request, const Attempt& winner, std::uint64_t index, Instant now);
   void note_refusal(std::uint64_t id, const Request& request, const Attempt& attempt, Served served, ReplicaId leader,
                     Instant now);
+  void note_leader(directory::ShardId shard, const Attempt& winner, Instant now);
   void set_leader(directory::ShardId shard, ShardState& state, ReplicaId leader, Instant now);
+  static void set_relay(ShardState& state, ReplicaId relay);
   bool is_asked(const Request& request, ReplicaId replica) const;
   bool is_down(const std::string& node) const;
   bool is_long_down(const std::string& node, Instant now) const;

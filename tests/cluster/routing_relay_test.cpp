@@ -240,6 +240,74 @@ TEST_F(RoutingRelayTest, ARelayThatIsBusyRemainsIt) {
   EXPECT_EQ(answer(all[0], Served::done), request);
 }
 
+TEST_F(RoutingRelayTest, ARelayThatIsBusyForLongIsNotTheOnlyOneAsked) {
+  const auto first = find_relay();
+  for (int i = 0; i < 3; ++i) propose();
+  const auto begun = now_;
+  std::size_t asked = 0;
+  std::optional<SendAttempt> another;
+  for (; now_ < begun + 2s && !another; pass(1ms))
+    for (const auto& send : sends()) {
+      if (send.node != first.node && send.relay) {
+        another = send;
+      } else if (send.relay) {
+        ++asked;
+        answer(send, Served::busy);
+      } else {
+        answer(send, Served::not_leader, 2);
+      }
+    }
+  ASSERT_TRUE(another);
+  EXPECT_GE(now_ - begun, limits::leader_doubt_after);
+  EXPECT_LT(asked, 50u);
+  EXPECT_TRUE(answer(*another, Served::done));
+  const auto others = sends();
+  EXPECT_EQ(others.size(), 2u);
+  for (const auto& send : others) EXPECT_EQ(send.node, another->node);
+}
+
+TEST_F(RoutingRelayTest, ARelayThatServesSomeIsAskedOn) {
+  const auto first = find_relay();
+  const auto served = propose(), refused = propose();
+  for (const auto end = now_ + 3 * limits::leader_doubt_after; now_ < end; pass(10ms)) {
+    propose();
+    for (const auto& send : sends()) {
+      ASSERT_EQ(send.node, first.node);
+      answer(send, send.request == refused ? Served::busy : Served::done);
+    }
+  }
+  EXPECT_NE(served, refused);
+}
+
+TEST_F(RoutingRelayTest, ARelayThatLeavesTheShardIsForgotten) {
+  const auto first = find_relay();
+  propose();
+  const auto late = sent();
+  auto slots = slots_of_three(2, 7);
+  slots.epoch.value = 2;
+  std::erase_if(slots.shards[0].replicas, [&](const auto& replica) { return replica.node.text() == first.node; });
+  map(slots);
+  for (int i = 0; i < 5; ++i) propose();
+  const auto another = relayed_by_another_than(first);
+  EXPECT_TRUE(answer(another, Served::done));
+  const auto others = sends();
+  EXPECT_EQ(others.size(), 5u) << "they waited for it";
+  for (const auto& send : others) EXPECT_EQ(send.node, another.node);
+  answer(late, Served::done);
+  propose();
+  EXPECT_EQ(sent().node, another.node);
+}
+
+TEST_F(RoutingRelayTest, ARelayedRequestIsNotSentInCircles) {
+  map(slots_of_three(2, 7));
+  const auto request = begin_relayed();
+  answer(sent(), Served::not_leader, 3);
+  const auto second = sent();
+  EXPECT_EQ(second.node, "c");
+  answer(second, Served::not_leader, 2);
+  gave_up(request, Served::not_leader);
+}
+
 TEST_F(RoutingRelayTest, TheTermOfARelaysLeaderMayBecomeKnownLater) {
   map(slots_of_three());
   propose();

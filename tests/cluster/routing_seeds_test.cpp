@@ -146,6 +146,7 @@ class RoutingWorld {
     ++index_;
     auto served = Served::done;
     if (by_leader_.contains(send.request) && (send.relay ? !leader_ : replica != leader_)) served = Served::not_leader;
+    if (send.relay && random_.one_in(healed_ ? 20 : 4)) served = Served::busy;
     if (!healed_ && random_.one_in(20)) served = random_.one_in(2) ? Served::behind : Served::unknown;
     const bool refused = !healed_ && served == Served::done && by_leader_.contains(send.request) && random_.one_in(20);
     const bool nothing_done = refused || (served != Served::done && served != Served::unknown);

@@ -517,6 +517,25 @@ TEST_F(RoutingTest, ALaterRefusalIsNoAnswerToWhatMayTakeEffectYet) {
   EXPECT_EQ(refuse(sent()), request);
 }
 
+TEST_F(RoutingTest, AnErrorThatIsNoAnswerStillTellsWhoLeads) {
+  map(slots_of_three(1, 3));
+  std::vector<std::uint64_t> requests;
+  for (int i = 0; i < 4; ++i) requests.push_back(propose());
+  EXPECT_EQ(sends().size(), 4u);
+  link("a", false);
+  auto search = sent();
+  if (search.node != "b") {
+    answer(search, Served::not_leader);
+    search = sent();
+  }
+  EXPECT_FALSE(refuse(search));
+  const auto others = sends();
+  EXPECT_EQ(others.size(), 3u) << "nobody else has to look for it";
+  for (const auto& send : others) EXPECT_EQ(send.node, search.node);
+  ASSERT_EQ(gave_up_.size(), 1u);
+  EXPECT_EQ(gave_up_[0].request, search.request);
+}
+
 TEST_F(RoutingTest, AnswersToUnknownNumbersOrOfOthersAreDropped) {
   map(slots_of_three(1, 3));
   propose();
