@@ -144,9 +144,8 @@ void GuardedStream::check_time(std::chrono::milliseconds now) {
 // that gives none, writes into an empty array.
 kj::Promise<size_t> GuardedStream::Arrivals::tryRead(void* buffer, size_t min_bytes, size_t max_bytes) {
   auto* at = static_cast<kj::byte*>(buffer);
-  auto read = pieces(at, min_bytes, max_bytes, 0);
-  if (inside_message) return read;
-  return read.then([at](size_t count) {
+  if (inside_message) return pieces(at, min_bytes, max_bytes, 0);
+  return pieces(at, min_bytes, max_bytes, 0).then([at](size_t count) {
     constexpr kj::byte too_many[] = {0xff, 0xff, 0xff, 0xff};
     if (count >= sizeof too_many && std::equal(std::begin(too_many), std::end(too_many), at))
       kj::throwFatalException(KJ_EXCEPTION(FAILED, "2^32 segments"));
